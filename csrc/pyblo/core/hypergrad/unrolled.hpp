@@ -1,0 +1,139 @@
+// Iterative differentiation of the inner run y = w − αmκs, s₊ = ms + G(u, y), w₊ = w − αs₊ (descend/gradient.hpp).
+//
+// Reverse mode, from λ_w = ∂F/∂w, λ_s = 0 at the end of the run back to its start:
+//     μ = λ_s − αλ_w,   dF/du += M(y)ᵀμ,   ν = H(y)ᵀμ,   λ_w ← λ_w + ν,   λ_s ← m(μ − ακν).
+// Where H and M do not depend on w nothing is stored: dF/du = ∂F/∂u − Mᵀq with q = −Σμ. Otherwise the states at √T
+// checkpoints are kept and each stretch between two of them is run again.
+//
+// Forward mode carries the m tangents (ẇ, ṡ), one row each:
+//     ẏ = ẇ − αmκṡ,   ṡ₊ = mṡ + H(y)ẏ + M(y),   ẇ₊ = ẇ − αṡ₊,   dF/du = ∂F/∂u + ẇᵀ∂F/∂w.
+#pragma once
+#include "../problem/at.hpp"
+#include "implicit.hpp"
+
+namespace pyblo {
+
+inline index checkpoint_stride(index steps) {
+  index stride = 1;
+  while (stride * stride < steps) ++stride;
+  return stride;
+}
+
+template <class T> struct ReverseScratch {
+  DescendScratch<T> descend;
+  T *mu, *nu, *lambda_w, *lambda_s, *w, *states, *stretch;
+  ReverseScratch(Scratch& a, index n, index steps, bool constant)
+      : descend(a, n), mu(a.take<T>(n)), nu(a.take<T>(n)), lambda_w(a.take<T>(n)), lambda_s(a.take<T>(n)),
+        w(a.take<T>(n)), states(a.take<T>(constant ? 0 : 2 * n * (checkpoint_stride(steps) + 1))),
+        stretch(a.take<T>(constant ? 0 : n * checkpoint_stride(steps))) {}
+};
+
+// One step back: q −= μ; leaves μ and ν in the scratch
+template <class T, class G, class A>
+void step_back(G team, const A& op, ReverseScratch<T> a, Rule rule, T* q) {
+  const index n = op.size();
+  const T step = T(-rule.step), momentum = T(rule.momentum), ahead = T(rule.nesterov ? -rule.step : 0.0);
+  team.each(n, [=](index i) {
+    a.mu[i] = madd(step, a.lambda_w[i], a.lambda_s[i]);
+    q[i] = q[i] - a.mu[i];
+  });
+  team.sync();
+  op.apply_adjoint(team, a.mu, a.nu);
+  team.each(n, [=](index i) {
+    a.lambda_w[i] = a.lambda_w[i] + a.nu[i];
+    a.lambda_s[i] = momentum * madd(ahead, a.nu[i], a.mu[i]);
+  });
+  team.sync();
+}
+
+// grad holds ∂F/∂u and becomes dF/du; q = −Σμ. start is the w from which the run of rule.steps steps began.
+template <class T, class G, class P>
+Report<T> unrolled_reverse(G team, const P& problem, const T* cache, const T* start, const T* grad_w, T* grad, T* q,
+                           T* between, ReverseScratch<T> a, Rule rule, index steps, Pulse& pulse) {
+  const index n = problem.inner_size();
+  copy(team, n, grad_w, a.lambda_w);
+  fill(team, n, T(0), a.lambda_s);
+  fill(team, n, T(0), q);
+  if constexpr (P::constant) {
+    const auto& op = problem.hessian(cache, start);
+    for (index t = 0; t < steps && !pulse(op.madds()); ++t) step_back(team, op, a, rule, q);
+    subtract_cross(team, problem, cache, start, q, grad, between);
+  } else {
+    const InnerGradient<T, P> gradient{problem, cache};
+    const index stride = checkpoint_stride(steps), kept = steps ? (steps - 1) / stride + 1 : 0;
+    copy(team, n, start, a.w);
+    fill(team, n, T(0), a.descend.s);
+    for (index c = 0; c < kept; ++c) {
+      copy(team, n, a.w, a.states + 2 * c * n);
+      copy(team, n, a.descend.s, a.states + (2 * c + 1) * n);
+      if (c + 1 < kept) advance(team, n, gradient, a.w, a.descend, rule, stride, pulse);
+    }
+    for (index c = kept; c-- > 0 && !pulse.stopped;) {
+      const index length = c + 1 < kept ? stride : steps - c * stride;
+      copy(team, n, a.states + 2 * c * n, a.w);
+      copy(team, n, a.states + (2 * c + 1) * n, a.descend.s);
+      for (index t = 0; t < length && !pulse.stopped; ++t) {
+        advance(team, n, gradient, a.w, a.descend, rule, 1, pulse);
+        copy(team, n, a.descend.y, a.stretch + t * n);
+      }
+      for (index t = length; t-- > 0 && !pulse(gradient.madds());) {
+        const T* y = a.stretch + t * n;
+        step_back(team, problem.hessian(cache, y), a, rule, q);
+        problem.cross_adjoint(team, cache, y, a.mu, between);
+        team.each(problem.outer_size(), [=](index j) { grad[j] = grad[j] + between[j]; });
+        team.sync();
+      }
+    }
+  }
+  using W = wide_t<T>;
+  const mask_t<W> finite = is_finite(norm(team, problem.outer_size(), grad));
+  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(steps), W(0), W(steps)};
+}
+
+template <class T> struct ForwardScratch {
+  DescendScratch<T> descend;
+  T *w, *dw, *ds, *dy, *hy, *column;  // the four in the middle (m, n)
+  ForwardScratch(Scratch& a, index n, index m)
+      : descend(a, n), w(a.take<T>(n)), dw(a.take<T>(m * n)), ds(a.take<T>(m * n)), dy(a.take<T>(m * n)),
+        hy(a.take<T>(m * n)), column(a.take<T>(n)) {}
+};
+
+template <class T, class G, class P>
+Report<T> unrolled_forward(G team, const P& problem, const T* cache, const T* start, const T* grad_w, T* grad,
+                           ForwardScratch<T> a, Rule rule, index steps, Pulse& pulse) {
+  const index n = problem.inner_size(), m = problem.outer_size();
+  const InnerGradient<T, P> gradient{problem, cache};
+  const T step = T(-rule.step), momentum = T(rule.momentum);
+  const T ahead = T(rule.nesterov ? -(rule.step * rule.momentum) : 0.0);
+  copy(team, n, start, a.w);
+  fill(team, n, T(0), a.descend.s);
+  fill(team, m * n, T(0), a.dw);
+  fill(team, m * n, T(0), a.ds);
+  for (index t = 0; t < steps && !pulse(m * gradient.madds()); ++t) {
+    if constexpr (!P::constant) look_ahead(team, n, gradient, a.w, a.descend, rule);
+    team.each(m * n, [=](index k) { a.dy[k] = madd(ahead, a.ds[k], a.dw[k]); });
+    team.sync();
+    const auto& op = problem.hessian(cache, a.descend.y);
+    op.apply_many(team, m, a.dy, a.hy);
+    for (index j = 0; j < m; ++j) {
+      problem.cross_column(team, cache, a.descend.y, j, a.column);
+      T *const dw = a.dw + j * n, *const ds = a.ds + j * n, *const hy = a.hy + j * n, *const column = a.column;
+      team.each(n, [=](index i) {
+        ds[i] = madd(momentum, ds[i], hy[i] + column[i]);
+        dw[i] = madd(step, ds[i], dw[i]);
+      });
+      team.sync();
+    }
+    if constexpr (!P::constant) move(team, n, a.w, a.descend, rule);
+  }
+  for (index j = 0; j < m; ++j) {
+    const T s = dot(team, n, a.dw + j * n, grad_w);
+    team.each(1, [=](index) { grad[j] = grad[j] + s; });
+  }
+  team.sync();
+  using W = wide_t<T>;
+  const mask_t<W> finite = is_finite(norm(team, m, grad));
+  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(steps), W(0), W(m * steps)};
+}
+
+}  // namespace pyblo

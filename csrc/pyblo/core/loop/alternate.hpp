@@ -1,0 +1,107 @@
+// Algorithms 1 and 2 of "On Implicit Bias in Overparameterized Bilevel Optimization": gradient descent on u with an inner
+// run at every step, from w₀ each time (cold start) or from the last w (warm start). They differ in nothing else.
+//
+//     w = Ξ(u, w₀);   repeat:   u ← u − β dF/du(u, w);   w ← Ξ(u, w₀ or w)
+//
+// A Step offers  outer_size, inner_size, madds (the work of one outer step, roughly),
+//     inner(team, u, start, w, pulse)               -> Report:  w = Ξ(u, start)
+//     hypergradient(team, u, start, w, grad, pulse) -> Hyper:   dF/du at the pair, start being where the run to w began
+#pragma once
+#include "../solve/cg.hpp"
+
+namespace pyblo {
+
+template <class T> struct Hyper {
+  T value;  // F(u, w)
+  Report<T> report;
+};
+
+struct Outer {
+  double step, tol;
+  index max_steps;
+  bool warm;
+};
+
+// Where each visited pair is written: row k of (max_steps + 1) rows, or nowhere where null
+template <class T> struct History {
+  T *fun = nullptr, *grad_norm = nullptr, *u = nullptr, *w = nullptr;
+};
+
+template <class T> struct OuterReport {
+  T status, inner_status, adjoint_status, value;
+  wide_t<T> steps, products, grad_norm, change;  // change = ‖w − previous w‖ in warm start
+};
+
+template <class T> struct OuterScratch {
+  T *start, *next, *grad, *fresh, *last_u, *last_w;
+  OuterScratch(Scratch& a, index m, index n)
+      : start(a.take<T>(n)), next(a.take<T>(n)), grad(a.take<T>(m)), fresh(a.take<T>(m)), last_u(a.take<T>(m)), last_w(a.take<T>(n)) {}
+};
+
+template <class T> inline mask_t<T> is_failure(T status) { return status == T(DIVERGED); }
+
+// u holds u₀ and becomes the last u; w becomes its inner solution, a.grad its hypergradient. watch(k, value, u, w, grad)
+// is told of every pair, and stops the loop where it returns true.
+template <class T, class G, class Step, class Watch>
+OuterReport<T> alternate(G team, Step& step, T* u, T* w, const T* w0, Outer outer, History<T> history, OuterScratch<T> a,
+                         Watch& watch, Pulse& pulse) {
+  using W = wide_t<T>;
+  const index m = step.outer_size(), n = step.inner_size();
+  const T beta = T(-outer.step);
+  OuterReport<T> out{T(RUNNING), T(RUNNING), T(RUNNING), T(0), W(0), W(0), W(0), W(0)};
+  W limit = W(0);
+  copy(team, n, w0, a.start);
+  copy(team, m, u, a.last_u);
+  out.inner_status = step.inner(team, u, a.start, w, pulse).status;
+  copy(team, n, w, a.last_w);
+  for (index k = 0; !pulse(step.madds()); ++k) {
+    const mask_t<T> running = out.status == T(RUNNING);
+    const Hyper<T> hyper = step.hypergradient(team, u, a.start, w, a.fresh, pulse);
+    if (pulse.stopped) break;
+    const W size = norm(team, m, a.fresh), w_size = norm(team, n, w);
+    const W change = square_root(team.template sum<W>(n, [=](index i, W s) {
+      const W d = convert<W>(w[i]) - convert<W>(a.last_w[i]);
+      return madd(d, d, s);
+    }));
+    if (k == 0) limit = W(outer.tol) * larger(W(1), size);
+    const mask_t<W> settled = outer.warm ? (change <= W(outer.tol) * larger(W(1), w_size)) & mask_t<W>(k > 0) : mask_t<W>(true);
+    const mask_t<T> finite = convert_mask<T>(is_finite(size + w_size)) & is_finite(hyper.value) & !is_failure(hyper.report.status);
+    const mask_t<T> here = running & finite, told = here | mask_t<T>(k == 0);
+    team.each(m, [=](index i) { a.grad[i] = select(told, a.fresh[i], a.grad[i]); });
+    out.value = select(here, hyper.value, out.value);
+    out.grad_norm = select(convert_mask<W>(here), size, out.grad_norm);
+    out.change = select(convert_mask<W>(here), change, out.change);
+    out.adjoint_status = select(running, hyper.report.status, out.adjoint_status);
+    out.products = out.products + select(convert_mask<W>(running), hyper.report.products, W(0));
+    out.status = select(here & convert_mask<T>((size <= limit) & settled), T(CONVERGED), out.status);
+    out.status = select(running & !finite, T(DIVERGED), out.status);
+    if (history.fun) team.each(1, [=](index) { history.fun[k] = out.value; history.grad_norm[k] = convert<T>(out.grad_norm); });
+    if (history.u) team.each(m, [=](index i) { history.u[k * m + i] = u[i]; });
+    if (history.w) team.each(n, [=](index i) { history.w[k * n + i] = w[i]; });
+    if (any(here) && watch(k, out.value, u, w, a.grad)) out.status = select(out.status == T(RUNNING), T(STOPPED), out.status);
+    if (k == outer.max_steps) out.status = select(out.status == T(RUNNING), T(NOT_CONVERGED), out.status);
+    const mask_t<T> going = out.status == T(RUNNING), lost = running & !finite;
+    team.each(m, [=](index i) {  // a lane that left the finite numbers goes back to its last finite pair
+      const T back = select(lost, a.last_u[i], u[i]);
+      a.last_u[i] = u[i];
+      u[i] = select(going, madd(beta, a.grad[i], u[i]), back);
+    });
+    team.each(n, [=](index i) {
+      w[i] = select(lost, a.last_w[i], w[i]);
+      if (outer.warm) a.start[i] = w[i];
+      a.last_w[i] = w[i];
+    });
+    team.sync();
+    if (!any(going)) break;
+    const Report<T> inner = step.inner(team, u, a.start, a.next, pulse);
+    if (pulse.stopped) break;
+    team.each(n, [=](index i) { w[i] = select(going, a.next[i], w[i]); });
+    team.sync();
+    out.inner_status = select(going, inner.status, out.inner_status);
+    out.steps = out.steps + select(convert_mask<W>(going), W(1), W(0));
+  }
+  out.status = select(out.status == T(RUNNING), T(INTERRUPTED), out.status);
+  return out;
+}
+
+}  // namespace pyblo

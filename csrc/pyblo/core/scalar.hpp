@@ -1,0 +1,61 @@
+// What an algorithm may ask of its scalar T: arithmetic, comparisons that give a mask, select, any, and conversion to the
+// wide type in which residuals are judged. Float and double here; Pack (pack.hpp) is many problems, one per SIMD lane.
+#pragma once
+#include "std.hpp"
+#include "types.hpp"
+
+namespace pyblo {
+
+template <class T> struct Scalar {
+  using real = T;
+  using mask = bool;
+  using wide = double;
+  static constexpr int lanes = 1;
+};
+template <class T> using real_t = typename Scalar<T>::real;
+template <class T> using mask_t = typename Scalar<T>::mask;
+template <class T> using wide_t = typename Scalar<T>::wide;
+
+// Spacing of the numbers at 1, and a sum of squares too small to divide by
+template <class R> struct Limits;
+template <> struct Limits<double> { static constexpr double epsilon = 0x1p-52, floor = 0x1p-960; };
+template <> struct Limits<float> { static constexpr float epsilon = 0x1p-23f, floor = 0x1p-112f; };
+template <class T> inline constexpr real_t<T> epsilon = Limits<real_t<T>>::epsilon;
+template <class T> inline constexpr real_t<T> floor_of_squares = Limits<real_t<T>>::floor;
+
+// a·b + c, rounded once where the machine has fma. Every multiply-add of the core is written with it, and no sum of two
+// products is: then the compiler has no choice of what to contract, and all forms of an algorithm give the same bits.
+template <class T> inline T madd(T a, T b, T c) { return a * b + c; }
+
+template <class T> inline T select(bool m, T a, T b) { return m ? a : b; }
+inline bool any(bool m) { return m; }
+inline bool is_finite(double a) { return a - a == 0; }
+inline bool is_finite(float a) { return a - a == 0; }
+inline double magnitude(double a) { return a < 0 ? -a : a; }
+inline float magnitude(float a) { return a < 0 ? -a : a; }
+inline double square_root(double a) { return sqrt(a); }
+inline float square_root(float a) { return sqrtf(a); }
+inline double exponential(double a) { return exp(a); }
+inline float exponential(float a) { return expf(a); }
+
+template <class To> inline To convert(double a) { return To(a); }
+template <class To> inline To convert(float a) { return To(a); }
+template <class To> inline mask_t<To> convert_mask(bool m) { return m; }
+
+template <class T> inline T larger(T a, T b) { return select(a > b, a, b); }
+
+// 2^-e with a·2^-e in [1, 2): scaling by it is exact. Zero and the ends of the range give a power that stays normal.
+inline double inverse_power(double a) {
+  constexpr long long bias = 1023, most = 1000;
+  long long e = (__builtin_bit_cast(long long, a) >> 52 & 0x7ff) - bias;
+  e = e > most ? most : e < -most ? -most : e;
+  return __builtin_bit_cast(double, (bias - e) << 52);
+}
+inline float inverse_power(float a) {
+  constexpr int bias = 127, most = 120;
+  int e = (__builtin_bit_cast(int, a) >> 23 & 0xff) - bias;
+  e = e > most ? most : e < -most ? -most : e;
+  return __builtin_bit_cast(float, (bias - e) << 23);
+}
+
+}  // namespace pyblo

@@ -1,0 +1,34 @@
+// The parts that a step is put together from: inner runs and hypergradients of each problem of the core.
+#pragma once
+#include <optional>
+#include <variant>
+
+#include "blas_dense.hpp"
+#include "pyblo/core/hypergrad/unrolled.hpp"
+#include "pyblo/core/operator/shifted.hpp"
+#include "pyblo/core/problem/quadratic.hpp"
+#include "pyblo/core/problem/ridge.hpp"
+#include "pyblo/core/problem/spectral.hpp"
+#include "pyblo/core/problem/target.hpp"
+#include "step.hpp"
+
+namespace pyblo {
+
+template <class T> using AnyProblem = std::variant<Quadratic<T, BlasDense<T>>, TargetLearning<T>, Ridge<T>>;
+
+// A run of the recurrence: of `steps` steps, or until tol where it is given
+struct Descent {
+  Rule rule;
+  index steps;
+  std::optional<double> tol;
+};
+
+template <class T> Inner<T> descent_inner(AnyProblem<T> problem, Descent descent);
+template <class T> Inner<T> spectral_inner(SpectralInner<T> inner);
+
+// eps is added to H; basis (n, r), where it has columns, spans the range of H, and CG works on the part of g in it
+template <class T> Hypergradient<T> implicit(AnyProblem<T> problem, AdjointMethod<T> method, double eps, std::optional<Dense<T>> basis);
+template <class T> Hypergradient<T> unrolled(AnyProblem<T> problem, Rule rule, index steps, bool forward);
+template <class T> Hypergradient<T> spectral(AnyProblem<T> problem, Dense<T> V, Dense<T> K);
+
+}  // namespace pyblo

@@ -1,0 +1,22 @@
+"""Bilevel optimization with quadratic and linear-model inner problems: fast, and honest about its results.
+
+The names below are the whole public interface; each loads its module when it is first used.
+"""
+import lazy_loader
+
+__version__ = "0.1.0"
+
+_submodules = ["datasets", "equilibria", "linalg", "plotting"]
+_names = {
+    "algorithms": ["cold_start", "warm_start"],
+    "hypergradient": ["Prepared", "hypergradient", "prepare", "value_and_grad"],
+    "inner": ["ClosedForm", "GradientDescent", "Proximal"],
+    "methods": ["CG", "Damped", "Exact", "FixedPoint", "Identity", "Neumann", "Unrolled"],
+    "problem": ["Problem"],
+    "problems.quadratic": ["Quadratic"],
+    "problems.regression": ["Ridge"],
+    "problems.target": ["TargetLearning"],
+    "result": ["BilevelResult", "History", "HypergradientResult", "SolveInfo"],
+    "status": ["Status"],
+}
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _submodules, _names)

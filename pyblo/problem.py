@@ -1,0 +1,101 @@
+"""What a bilevel problem is."""
+import abc
+import math
+
+import numpy as np
+
+from ._namespace import fit_finite
+
+__all__ = ["Problem"]
+
+
+class Problem(abc.ABC):
+    """A bilevel problem: minimise F(u, w*(u)) over u, where w*(u) minimises f(u, ·).
+
+    Operators act on C-order ravelled vectors. Problems are frozen: they keep references to the caller's arrays and never
+    write to them.
+
+    Attributes
+    ----------
+    outer_shape, inner_shape : tuple of int
+        The shapes of u and w.
+    dtype : numpy.dtype
+        float32 or float64, of results too.
+    batch_shape : tuple of int
+        Leading axes of a batch of problems; () for one.
+    fixed_hessian : bool
+        Whether H depends on neither u nor w, so that it can be factored once.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.eye(2), B=np.eye(2), P=np.eye(2))
+    >>> isinstance(problem, pyblo.Problem), problem.outer_shape
+    (True, (2,))
+    """
+
+    fixed_hessian = False
+    batch_shape = ()
+
+    @property
+    @abc.abstractmethod
+    def outer_shape(self):
+        """The shape of u."""
+
+    @property
+    @abc.abstractmethod
+    def inner_shape(self):
+        """The shape of w."""
+
+    @property
+    @abc.abstractmethod
+    def dtype(self):
+        """float32 or float64."""
+
+    @property
+    def outer_size(self):
+        """The number of outer variables, m."""
+        return math.prod(self.outer_shape)
+
+    @property
+    def inner_size(self):
+        """The number of inner variables, n."""
+        return math.prod(self.inner_shape)
+
+    @abc.abstractmethod
+    def inner_value(self, u, w):
+        """Return f(u, w)."""
+
+    @abc.abstractmethod
+    def inner_gradient(self, u, w):
+        """Return ∇_w f(u, w), of the shape of w."""
+
+    @abc.abstractmethod
+    def outer_value(self, u, w):
+        """Return F(u, w)."""
+
+    @abc.abstractmethod
+    def outer_gradients(self, u, w):
+        """Return (∂F/∂u, ∂F/∂w)."""
+
+    @abc.abstractmethod
+    def hessian(self, u, w):
+        """Return H = ∂²f/∂w∂wᵀ as a LinearOperator of shape (n, n)."""
+
+    @abc.abstractmethod
+    def cross(self, u, w):
+        """Return M = ∂(∇_w f)/∂u as a LinearOperator of shape (n, m); its .H gives Mᵀq."""
+
+    @abc.abstractmethod
+    def inner_solution(self, u, w0=None):
+        """Return the inner solution at u that is nearest w0 (zero where None)."""
+
+    def _u(self, u, name="u"):
+        """Return u as a vector of the problem's dtype, or raise an error that names it."""
+        return fit_finite(name, u, self.outer_shape, self.dtype).reshape(-1)
+
+    def _w(self, w, name="w"):
+        """Return w as a vector of the problem's dtype, zeros where None, or raise an error that names it."""
+        if w is None:
+            return np.zeros(self.inner_size, self.dtype)
+        return fit_finite(name, w, self.inner_shape, self.dtype).reshape(-1)

@@ -1,0 +1,193 @@
+"""Linear regression with learned penalties."""
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+import scipy.linalg
+
+from .. import _namespace
+from ..problem import Problem
+from ..spectral import require_finite
+
+__all__ = ["Ridge"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge(Problem):
+    """f = ½n⁻¹‖Xw − y‖² + ½wᵀdiag(λ)w,  F = ½n′⁻¹‖X′w − y′‖², tuned over u = log λ (or λ)  (paper 003; MATH §6).
+
+    H = XᵀX/n + diag(λ) and Mᵀq = (dλ/du)∘w∘q, summed where one penalty serves all features. λ = alpha/n of scikit-learn's Ridge.
+
+    Parameters
+    ----------
+    X, y : array_like, shapes (n, p) and (n,)
+        Training data.
+    X_val, y_val : array_like, shapes (n′, p) and (n′,)
+        Validation data.
+    penalty : {"diagonal", "scalar"}
+        One penalty per feature, u of shape (p,), or one for all, u of shape (1,).
+    log : bool
+        Whether u is log λ; otherwise u is λ ≥ 0 itself.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For shapes or dtypes that do not fit; each names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Ridge([[1.0], [1.0]], [1.0, 3.0], [[1.0]], [1.0], penalty="scalar")
+    >>> problem.inner_solution(u=[0.0])  # mean 2, shrunk by 1/(1 + λ)
+    array([1.])
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    X_val: np.ndarray
+    y_val: np.ndarray
+    _: KW_ONLY
+    penalty: str = "diagonal"
+    log: bool = True
+
+    def __post_init__(self):
+        X = _namespace.matrix("X", self.X)
+        X_val = _namespace.matrix("X_val", self.X_val, cols=X.shape[1])
+        for name, array in (("X", X), ("X_val", X_val)):
+            if array.shape[0] == 0:
+                raise ValueError(f"{name}: has no rows; the mean loss needs at least one")
+        y = _namespace.fit("y", self.y, X.shape[:1], _namespace.as_array("y", self.y).dtype)
+        y_val = _namespace.fit("y_val", self.y_val, X_val.shape[:1], _namespace.as_array("y_val", self.y_val).dtype)
+        dtype = _namespace.common_dtype(X, y, X_val, y_val)
+        for name, array in (("X", X), ("y", y), ("X_val", X_val), ("y_val", y_val)):
+            object.__setattr__(self, name, array.astype(dtype, copy=False))
+        if self.penalty not in ("diagonal", "scalar"):
+            raise ValueError(f"penalty: {self.penalty!r} is not known; expected 'diagonal' or 'scalar'")
+        if not isinstance(self.log, bool | np.bool_):
+            raise TypeError(f"log: expected a bool, got {self.log!r}")
+
+    @property
+    def outer_shape(self):
+        return (self.X.shape[1],) if self.penalty == "diagonal" else (1,)
+
+    @property
+    def inner_shape(self):
+        return (self.X.shape[1],)
+
+    @property
+    def dtype(self):
+        return self.X.dtype
+
+    def penalties(self, u):
+        """Return (λ, dλ/du), one entry per feature."""
+        u = self._u(u)
+        with np.errstate(over="ignore"):
+            values = np.exp(u) if self.log else u
+        slopes = values if self.log else np.ones_like(u)
+        return np.broadcast_to(values, self.inner_shape), np.broadcast_to(slopes, self.inner_shape)
+
+    def inner_value(self, u, w):
+        w = self._w(w)
+        return 0.5 * float(np.mean((self.X @ w - self.y) ** 2) + w @ (self.penalties(u)[0] * w))
+
+    def inner_gradient(self, u, w):
+        w = self._w(w)
+        return self.X.T @ (self.X @ w - self.y) / self._rows + self.penalties(u)[0] * w
+
+    def outer_value(self, u, w):
+        return 0.5 * float(np.mean((self.X_val @ self._w(w) - self.y_val) ** 2))
+
+    def outer_gradients(self, u, w):
+        residual = self.X_val @ self._w(w) - self.y_val
+        return np.zeros_like(self._u(u)), self.X_val.T @ residual / self.dtype.type(self.X_val.shape[0])
+
+    def hessian(self, u, w):
+        from scipy.sparse.linalg import LinearOperator
+
+        n, values = self.inner_size, self.penalties(u)[0]
+
+        def apply(v):
+            return self.X.T @ (self.X @ v) / self._rows + (values * v.T).T
+
+        return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+
+    def cross(self, u, w):
+        from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+        slopes = self.penalties(u)[1] * self._w(w)
+        if self.penalty == "scalar":
+            return aslinearoperator(slopes[:, None])
+        n = self.inner_size
+
+        def apply(v):
+            return (slopes * v.T).T
+
+        return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+
+    def inner_solution(self, u, w0=None):
+        return self._factory().at(self._u(u)).inner_solution(self._w(w0, "w0"))
+
+    @property
+    def _rows(self):
+        return self.dtype.type(self.X.shape[0])
+
+    def _factory(self):
+        """Return what factors H(u): the Gram matrix is formed once."""
+        require_finite(X=self.X, y=self.y, X_val=self.X_val, y_val=self.y_val)
+        return GramFactory(self, self.X.T @ self.X / self._rows, self.X.T @ self.y / self._rows)
+
+    def _core_form(self):
+        arrays = (_namespace.contiguous(array, self.dtype) for array in (self.X, self.y, self.X_val, self.y_val))
+        return "ridge", (*arrays, self.penalty == "diagonal", bool(self.log))
+
+
+@dataclass(frozen=True, eq=False)
+class GramFactory:
+    """XᵀX/n and Xᵀy/n, from which H(u) = XᵀX/n + diag(λ(u)) is factored at each u."""
+
+    problem: Ridge
+    gram: np.ndarray
+    moment: np.ndarray
+
+    def at(self, u, eps=0.0):
+        """Return the factor of H(u) + εI; raises LinAlgError where it is not positive semidefinite."""
+        penalties = self.problem.penalties(u)[0]
+        H = self.gram.copy()
+        H[np.diag_indices_from(H)] += penalties + H.dtype.type(eps)
+        return HessianFactor(self, H, definite=bool(penalties.min(initial=np.inf) + eps > 0))
+
+
+class HessianFactor:
+    """A factored H: Cholesky where λ > 0 makes it definite, else its eigenvectors."""
+
+    def __init__(self, factory, H, definite):
+        if not np.isfinite(H).all():
+            raise np.linalg.LinAlgError("H(u) is not finite")
+        self.factory, self.H = factory, H
+        self.cholesky = scipy.linalg.cho_factor(H, lower=True, check_finite=False) if definite else None
+        self.eigen = None if definite else self.spectrum()
+
+    def spectrum(self):
+        """Return (λ, V) of H."""
+        values, vectors = scipy.linalg.eigh(self.H, check_finite=False)
+        tolerance = 10 * values.size * np.finfo(values.dtype).eps
+        if values[0] < -tolerance * abs(values[-1]):
+            raise np.linalg.LinAlgError(f"H(u) has an eigenvalue {values[0]:.3g} below zero")
+        return np.maximum(values, 0), vectors
+
+    def filtered(self, response, g):
+        """Return V(r(λ)∘Vᵀg), for a response that takes (values, nonzero)."""
+        values, vectors = self.eigen or self.spectrum()
+        nonzero = values > values.size * np.finfo(values.dtype).eps * values.max(initial=0.0)
+        return vectors @ (response(values.astype(np.float64), nonzero).astype(g.dtype) * (vectors.T @ g))
+
+    def solve(self, g):
+        """Return H⁺g."""
+        if self.cholesky is not None:
+            return scipy.linalg.cho_solve(self.cholesky, g, check_finite=False)
+        return self.filtered(lambda values, nonzero: np.where(nonzero, 1 / np.where(nonzero, values, 1), 0), g)
+
+    def inner_solution(self, w0):
+        """Return the inner solution nearest w0."""
+        if self.cholesky is not None:
+            return self.solve(self.factory.moment)
+        return w0 - self.solve(self.H @ w0 - self.factory.moment)

@@ -1,0 +1,166 @@
+"""Limits of cold start with oblique K, and certificates that there is none, against exact limits and against the loop.
+
+u₊ = u − β(Ku − k) with K = BᵀRPA⁺B tends to u₀ − K^♯(Ku₀ − k), K^♯ the group inverse, where the nonzero eigenvalues of K have
+positive real parts, zero is semisimple and k lies in the range of K.
+"""
+
+import generate
+import numpy as np
+from oracle import (
+    Reference,
+    Tally,
+    array,
+    cold_limit,
+    cold_map,
+    cold_verdict,
+    error,
+    group_factors,
+    numbers,
+    rational_matrix,
+)
+
+import pyblo
+
+EPS = np.finfo(float).eps
+STEPS = 1_000_000
+LIMIT = 100.0  # of a chain of products, as for the unrolled runs
+GROWTH = 40.0  # e⁴⁰ is expected of a loop that diverges
+
+
+def approximate_inverse(reference, name, settings):
+    """The exact R of a filter method."""
+    if name == "Neumann":
+        return lambda Y: reference.neumann(Y, settings["terms"], settings["step"])
+    if name == "Damped":
+        return lambda Y: reference.damped(Y, settings["eps"])
+    return lambda Y: Y
+
+
+class Trial:
+    """One problem with its exact K and k, and what the library says of it."""
+
+    def __init__(self, seed, tally):
+        self.seed, self.tally = seed, tally
+        self.case, name, settings = generate.descending(seed)
+        self.method = getattr(pyblo, name)(**settings)
+        self.problem = pyblo.Quadratic(self.case.A, self.case.B, self.case.P, **self.case.parts())
+        reference = Reference.of(self.case)
+        apply = approximate_inverse(reference, name, settings)
+        self.K, self.k = cold_map(reference, rational_matrix(self.case.w0), apply)
+        self.verdict = cold_verdict(self.K, self.k)
+        self.found = pyblo.equilibria.cold_start(self.problem, self.case.u, self.case.w0, self.method)
+        self.norms(self.method.filter(np.linalg.eigvalsh(self.case.A)))
+
+    def norms(self, response):
+        """‖B‖‖R‖, ‖A⁺B‖ and the group inverse, for the units of error."""
+        c = self.case
+        self.across = np.linalg.norm(c.B, 2) * np.max(np.abs(response))
+        self.response = np.linalg.norm(c.B, 2) * c.kappa / c.top
+        X, Y, core = (array(M) for M in group_factors(self.K))
+        self.eigenvalues = np.linalg.eigvals(core) if core.size else np.zeros(0)
+        semisimple = core.size and self.verdict != "defect"
+        self.group = X @ np.linalg.solve(core, np.linalg.solve(core, Y)) if semisimple else np.zeros_like(c.A)[:0]
+        self.inverse = np.linalg.norm(self.group, 2) if semisimple else 0.0
+
+    def gradient_unit(self, w):
+        """ε κ ‖B‖‖R‖(‖P‖‖w‖ + ‖f‖): the rounding of one hypergradient."""
+        c = self.case
+        return EPS * c.kappa * self.across * (np.linalg.norm(c.P, 2) * np.linalg.norm(w) + np.linalg.norm(c.f))
+
+    def loop(self, step, maxiter):
+        """The library's own iteration, told never to stop."""
+        return pyblo.cold_start(self.problem, self.case.u, self.case.w0, method=self.method, step=step, maxiter=maxiter,
+                                tol=0.0, history=False)
+
+    def contraction(self, step):
+        """The largest |1 − βμ| over the nonzero eigenvalues of K."""
+        return np.max(np.abs(1 - step * self.eigenvalues), initial=0.0)
+
+    def check_verdict(self):
+        """Success exactly where a limit exists, None and a certificate elsewhere."""
+        found, name = self.found, "verdict " + self.verdict
+        self.tally.require(name, bool(found.success) == (self.verdict == "limit"), self.seed)
+        if not found.success:
+            self.tally.require("no u, w beside a certificate", found.u is None and found.w is None, self.seed)
+
+    def check_limit(self, steps):
+        """u of the equilibrium against the exact limit, and of the loop against both."""
+        c, exact = self.case, cold_limit(self.K, self.k, rational_matrix(self.case.u))
+        move = np.linalg.norm(numbers(exact) - c.u)
+        # δ(K^♯)y is at most ‖K^♯‖²‖δK‖‖y‖ and K^♯δk; δK and δk are roundings of one hypergradient each.
+        shift = EPS * c.kappa * self.across * np.linalg.norm(c.P, 2) * self.response * (move + np.linalg.norm(c.u))
+        unit = self.inverse * (self.gradient_unit(self.found.w) + shift) + EPS * np.linalg.norm(c.u)
+        spread = max(1.0, np.linalg.norm(self.group @ array(self.K), 2)) if self.inverse else 1.0
+        self.tally.add("limit against the exact one", error(self.found.u, exact) / (unit * spread), LIMIT, self.seed)
+        self.check_loop(exact, unit * spread, steps)
+
+    def check_loop(self, exact, unit, steps):
+        """β is half the largest step: then the loop contracts, or the case is too slow to tell."""
+        top = self.found.max_step
+        if not np.isfinite(top):
+            return
+        step = 0.5 * top
+        slow = self.contraction(step) ** steps > 1e-14
+        self.tally.add("share of loops too slow to tell", float(slow), 1.0, self.seed)
+        if slow:
+            return
+        last = self.loop(step, steps)
+        # Where K is singular the roundings of the steps add up in its null space.
+        drift = self.gradient_unit(last.w) * step * last.nit + EPS * np.linalg.norm(last.u) * (1 + self.inverse / step)
+        self.tally.add("loop against the exact limit", error(last.u, exact) / (unit + drift), LIMIT, self.seed)
+
+    def check_divergence(self, steps):
+        """The certificate is exact to rounding, and the loop diverges as it says."""
+        certificate = self.found.certificate
+        if "eigenvalue" in certificate:
+            self.check_eigenvalue(certificate, steps)
+        elif "drift" in certificate:
+            self.check_drift(certificate["drift"], min(steps, 20_000))
+        self.tally.require("the certificate is of the right kind", self.verdict in certificate or
+                           (self.verdict == "defect" and bool(certificate)), self.seed)
+
+    def check_eigenvalue(self, certificate, steps):
+        """Kv = μv with Re μ ≤ 0, and growth of the iterates by |1 − βμ| at each step."""
+        value, vector = certificate["eigenvalue"], np.asarray(certificate["eigenvector"])
+        K = array(self.K)
+        defect = np.linalg.norm(K @ vector - value * vector) / (np.linalg.norm(K, 2) * np.linalg.norm(vector))
+        kernel = EPS * self.case.kappa * self.across * np.linalg.norm(self.case.P, 2) * self.response / np.linalg.norm(K, 2)
+        self.tally.add("certificate: Kv = μv", defect / kernel, LIMIT, self.seed)
+        self.tally.require("certificate: Re μ ≤ 0", np.real(value) <= 0, self.seed)
+        step = 0.5 / np.abs(self.eigenvalues).max()
+        rate = np.log(np.abs(1 - step * value))
+        needed = int(2 * GROWTH / rate) + 10 if rate > 0 else steps
+        first, last = self.loop(step, 1), self.loop(step, min(steps, needed))
+        grown = last.status == pyblo.Status.DIVERGED or np.linalg.norm(last.jac) > 1e3 * np.linalg.norm(first.jac)
+        self.tally.require("the loop diverges as certified", bool(grown) or needed > steps, self.seed)
+
+    def check_drift(self, direction, steps):
+        """Late iterates move along the drift, the same way at every step."""
+        step = 0.1 / max(np.abs(self.eigenvalues).max(initial=0.0), 1e-300) if self.eigenvalues.size else 1.0
+        while self.contraction(step) ** steps > 1e-9 and steps < STEPS:
+            steps *= 4
+        middle, last = self.loop(step, steps // 2), self.loop(step, steps)
+        direction = np.asarray(direction) / np.linalg.norm(direction)
+        moved = last.u - middle.u
+        pace = np.linalg.norm(moved) / (last.nit - middle.nit) / step
+        aligned = abs(moved @ direction) / np.linalg.norm(moved)
+        expected = np.linalg.norm(last.jac)
+        self.tally.require("the loop drifts as certified", aligned > 1 - 1e-6 and abs(pace / expected - 1) < 1e-6, self.seed)
+
+
+def check(seed, tally, steps=STEPS):
+    """Everything for one problem."""
+    trial = Trial(seed, tally)
+    trial.check_verdict()
+    if trial.found.success and trial.verdict == "limit":
+        trial.check_limit(steps)
+    elif not trial.found.success:
+        trial.check_divergence(steps)
+
+
+def campaign(count=500, first=0):
+    """The tally of `count` problems with loops of a million steps."""
+    tally = Tally()
+    for seed in range(first, first + count):
+        check(seed, tally)
+    return tally
