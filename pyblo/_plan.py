@@ -161,6 +161,8 @@ def _iterated(core, problem, method, step, spectrum):
 
 
 def _moving(problem, method, inner, route, u):
+    require(route != "spectral" or not isinstance(method, Unrolled),
+            f"route: the cross derivative of {type(problem).__name__} depends on w, so unrolling it is no filter of H; use route='iterate'")
     closed_method = isinstance(method, Exact | Damped) and route != "iterate" or route == "spectral"
     fixed_run = isinstance(inner, GradientDescent) and inner.steps is not None
     closed_inner = not isinstance(inner, GradientDescent) or (fixed_run and route == "spectral")

@@ -98,8 +98,19 @@ def complete(rng, A, B, d, rank):
     P = symmetric(factor @ factor.T)
     eigenvalues = np.linalg.eigvalsh(A)
     start = rng.standard_normal(n) if rng.random() < 0.7 else np.zeros(n)
-    return Case(A, B, P, d, P @ rng.standard_normal(n), float(rng.standard_normal()), rng.standard_normal(m), start,
-                rank, float(eigenvalues[-1] / eigenvalues[-rank]), float(eigenvalues[-1]))
+    return Case(
+        A,
+        B,
+        P,
+        d,
+        P @ rng.standard_normal(n),
+        float(rng.standard_normal()),
+        rng.standard_normal(m),
+        start,
+        rank,
+        float(eigenvalues[-1] / eigenvalues[-rank]),
+        float(eigenvalues[-1]),
+    )
 
 
 def rounded(value, bits=8):
@@ -112,8 +123,12 @@ def descent(rng, top, kind="gradient", steps=40):
     """steps, step, momentum and nesterov of a convergent inner run; top is λmax."""
     momentum = 0.0 if kind == "gradient" else float(rng.integers(0, 16)) / 16
     limit = 2 * (1 + momentum) / ((1 + 2 * momentum) if kind == "nesterov" else 1) / top
-    return {"steps": int(np.ceil(np.exp(rng.uniform(0, np.log(steps))))), "step": rounded(limit * rng.uniform(0.05, 0.95)),
-            "momentum": momentum, "nesterov": kind == "nesterov"}
+    return {
+        "steps": int(np.ceil(np.exp(rng.uniform(0, np.log(steps))))),
+        "step": rounded(limit * rng.uniform(0.05, 0.95)),
+        "momentum": momentum,
+        "nesterov": kind == "nesterov",
+    }
 
 
 class System(NamedTuple):
@@ -183,8 +198,11 @@ def descending(seed):
     if rng.random() < 0.25:
         case = drifting(rng, case)
     name = ("Neumann", "Damped", "Identity")[int(rng.integers(3))]
-    settings = {"Neumann": {"terms": int(rng.integers(1, 4)), "step": rounded(rng.uniform(0.2, 1.8) / case.top)},
-                "Damped": {"eps": rounded(case.top * 10 ** rng.uniform(-2, 1))}, "Identity": {}}
+    settings = {
+        "Neumann": {"terms": int(rng.integers(1, 4)), "step": rounded(rng.uniform(0.2, 1.8) / case.top)},
+        "Damped": {"eps": rounded(case.top * 10 ** rng.uniform(-2, 1))},
+        "Identity": {},
+    }
     return case, name, settings[name]
 
 
@@ -195,6 +213,9 @@ def drifting(rng, case):
     """
     n, m = case.shape
     response = np.linalg.pinv(case.A, rcond=1e-10) @ case.B
-    basis = np.linalg.svd(response)[0][:, np.linalg.matrix_rank(response):]
+    basis = np.linalg.svd(response)[0][:, np.linalg.matrix_rank(response) :]
     factor = low_rank(rng, n, max(1, m - 1), 2)
-    return case._replace(P=factor @ factor.T, f=factor @ rng.integers(-2, 3, factor.shape[1]) + basis @ rng.standard_normal(basis.shape[1]))
+    return case._replace(
+        P=factor @ factor.T,
+        f=factor @ rng.integers(-2, 3, factor.shape[1]) + basis @ rng.standard_normal(basis.shape[1]),
+    )

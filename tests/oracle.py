@@ -1,9 +1,9 @@
 """Exact references for quadratic bilevel problems, in rational numbers or in balls of Arb.
 
-Every float is a dyadic rational, so the reference sees the very numbers that were handed to the library. A solve is done in
-rationals; a long recurrence, whose rationals would grow by some hundred bits a step, is done in balls of 1024 bits (a step may
-widen them by the norm of |I − αA|, up to √n), whose radius is part of every error that is reported. Both fields run the same
-code. The notation is f = ½wᵀAw + wᵀBu + dᵀw, F = ½wᵀPw + fᵀw + h; nothing here knows how the library computes.
+Every float is a dyadic rational, so the reference sees the very numbers that were handed to the library. A solve is done
+in rationals; a long recurrence, whose rationals would grow by some hundred bits a step, is done in balls of 1024 bits (a
+step may widen them by the norm of |I − αA|, up to √n), whose radius is part of every error that is reported. Both fields
+run the same code. The notation is f = ½wᵀAw + wᵀBu + dᵀw, F = ½wᵀPw + fᵀw + h; nothing here knows how the library computes.
 """
 
 from dataclasses import dataclass
@@ -195,7 +195,7 @@ class Reference:
 
 
 def group_factors(K):
-    """X, Y and the r × r matrix YX of a rank factorisation K = XY; the eigenvalues of YX are those of K that are not zero."""
+    """X, Y and the r × r matrix YX of a rank factorisation K = XY; YX has the nonzero eigenvalues of K."""
     reduced, rank = K.rref()
     found = [next(j for j in range(K.ncols()) if reduced[i, j] != 0) for i in range(rank)]
     X, Y = columns(K, found, fmpq_mat), rows(reduced, range(rank), fmpq_mat)
@@ -230,7 +230,7 @@ def cold_limit(K, k, u0):
 
 
 def cold_verdict(K, k):
-    """What cold start does: "limit", "drift" (k outside the range of K), "defect" (rank K² < rank K) or "eigenvalue"."""
+    """What cold start does: "limit", "drift" (k outside range K), "defect" (rank K² < rank K) or "eigenvalue"."""
     core = group_factors(K)[2]
     if core.nrows() and core.det() == 0:
         return "defect"
@@ -286,7 +286,7 @@ def quadratic_form(A, p):
 
 
 class Tally:
-    """Ratios of errors to their bounds, by the name of the check; a ratio above the limit of its check is a violation."""
+    """Ratios of errors to their bounds, by the name of the check; above the limit of its check one is a violation."""
 
     def __init__(self):
         self.ratios, self.limits, self.worst, self.notes = {}, {}, {}, []
@@ -309,8 +309,11 @@ class Tally:
 
     def failures(self):
         """One line for each violated check, empty where all hold."""
-        return [f"{name}: {count} of {len(self.ratios[name])} above {self.limits[name]:g}, worst {self.worst[name]}"
-                for name, count in self.violations().items() if count]
+        return [
+            f"{name}: {count} of {len(self.ratios[name])} above {self.limits[name]:g}, worst {self.worst[name]}"
+            for name, count in self.violations().items()
+            if count
+        ]
 
     def table(self):
         """The figures as lines of text."""

@@ -1,4 +1,4 @@
-"""Hypergradients against exact references: the first problems of the campaign, and the references against themselves."""
+"""Hypergradients against exact references: the first problems of the campaign, and the references themselves."""
 
 import generate
 import numpy as np

@@ -1,7 +1,7 @@
 """Conjugate gradients judged by exact residuals: no false success, no false failure for κ ≤ 1e3.
 
-A success is false where the exact ‖b − Ax‖ exceeds max(rtol‖b‖, atol) by more than one part in a million. A failure is false
-where the exact solution, rounded to the dtype, meets that tolerance.
+A success is false where the exact ‖b − Ax‖ exceeds max(rtol‖b‖, atol) by more than one part in a million. A failure is
+false where the exact solution, rounded to the dtype, meets that tolerance.
 """
 
 import generate

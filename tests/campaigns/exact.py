@@ -1,8 +1,8 @@
 """Hypergradients of random quadratic problems against exact references.
 
-The unit of every error is ε κ ‖B‖ ‖R‖ (‖P‖‖w‖ + ‖f‖): a relative change of ε in A moves w by εκ‖w‖ and R by up to εκ‖R‖, and
-dF/du = −BᵀR(Pw + f) is their product. The factor 30 is LAPACK's for backward stable solvers; a run of T steps has T products
-in a row, for which 100 is allowed.
+The unit of every error is ε κ ‖B‖ ‖R‖ (‖P‖‖w‖ + ‖f‖): a relative change of ε in A moves w by εκ‖w‖ and R by up to
+εκ‖R‖, and dF/du = −BᵀR(Pw + f) is their product. The factor 30 is LAPACK's for backward stable solvers; a run of T steps has T
+products in a row, for which 100 is allowed.
 """
 
 import generate
@@ -57,7 +57,7 @@ class Trial:
         u, w0 = RATIONAL.matrix(self.case.u), RATIONAL.matrix(self.case.w0)
         w = exact.inner_solution(u, w0)
         g = exact.outer_gradient(w)
-        positive = self.eigenvalues[-self.case.rank:]
+        positive = self.eigenvalues[-self.case.rank :]
         unit = self.unit(result.w, 1 / positive)
         self.judge("Exact", result, exact.implicit(w, exact.pseudoinverse(g)), unit)
         self.inner(result, exact, w)
@@ -92,7 +92,7 @@ class Trial:
             self.judge(f"Neumann {route}", result, reference, unit)
 
     def unrolled(self, kind):
-        """Reverse, forward, both routes and, without momentum, Neumann: all equal the differentiated recurrence, in balls."""
+        """Reverse, forward, both routes and, without momentum, Neumann: all are the differentiated recurrence."""
         exact = Reference.of(self.case, BALL)
         u, w0 = BALL.matrix(self.case.u), BALL.matrix(self.case.w0)
         rule = generate.descent(self.rng, self.case.top, kind)

@@ -59,7 +59,9 @@ struct Cg {
     Workspace<CgScratch<T>> space(s.n, normal);
     Pulse pulse;
     const auto report = cg(Solo{}, s.matrix(), s.b.data(), s.x.data(), from_zero, normal, space.work, stop, pulse);
-    return outputs(s.x, report);
+    auto out = outputs(s.x, report);
+    for (index i = 0; i < s.n; ++i) out.values.push_back(select(report.status == T(INDEFINITE), space.work.p[i], T(0)));
+    return out;
   }
 };
 
@@ -94,17 +96,18 @@ struct Descend {
 
 // What is run on systems of size n, by name
 template <class Visit> void each_linear(index n, Visit visit) {
-  visit("cg to a tolerance", Cg{{1e-6, 0, 3 * n + 5}, true, false});
+  visit("cg to a tolerance", Cg{{1e-6, 0, n < 20 ? 3 * n + 5 : 65}, true, false});
   visit("cg a fixed number", Cg{{0, 0, n < 20 ? n : 20}, true, false});
-  visit("cg from x0", Cg{{1e-5, 1e-7, 2 * n + 1}, false, false});
-  visit("cg normal", Cg{{1e-4, 0, 2 * n + 5}, true, true});
+  visit("cg from x0", Cg{{1e-5, 1e-7, n < 20 ? 2 * n + 1 : 41}, false, false});
+  visit("cg normal", Cg{{1e-4, 0, n < 20 ? 2 * n + 5 : 45}, true, true});
   visit("neumann", Neumann{0.25, 17});
   visit("gradient fixed", Descend{{0.25, 0.0, false}, 20, -1});
   visit("heavy ball fixed", Descend{{0.25, 0.5, false}, 20, -1});
   visit("nesterov fixed", Descend{{0.25, 0.5, true}, 20, -1});
-  visit("gradient until", Descend{{0.25, 0.0, false}, 60, 1e-2});
-  visit("heavy ball until", Descend{{0.25, 0.7, false}, 60, 1e-2});
-  visit("nesterov until", Descend{{0.25, 0.7, true}, 60, 1e-2});
+  if (n < 12) visit("gradient diverging", Descend{{16.0, 0.0, false}, 250, 1e-2});
+  visit("gradient until", Descend{{0.25, 0.0, false}, 40, 1e-2});
+  visit("heavy ball until", Descend{{0.25, 0.7, false}, 40, 1e-2});
+  visit("nesterov until", Descend{{0.25, 0.7, true}, 40, 1e-2});
 }
 
 }  // namespace pyblo::test

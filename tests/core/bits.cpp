@@ -2,12 +2,11 @@
 //     bits first last   (sizes of the problems)
 // prints a line of counts per algorithm and fails at any difference.
 #include <cstdlib>
-#include <utility>
 
 #include "bilevel.hpp"
 #include "tally.hpp"
 
-#ifndef PYBLO_LANES
+#ifndef PYBLO_LANES  // widths of the packs; none: the problems alone
 #define PYBLO_LANES 4, 8, 16
 #endif
 
@@ -19,7 +18,7 @@ inline int arranged(int k, int arrangement, int count) { return (k * (arrangemen
 template <class T, class R, class Algorithm>
 void compare_lanes(const Algorithm& algorithm, const std::vector<Case<R>>& cases, const std::vector<Outcome<R>>& alone, Tally& tally) {
   constexpr int lanes = Scalar<T>::lanes;
-  const int count = int(cases.size()), arrangements = cases[0].n <= 9 ? lanes : 2;
+  const int count = int(cases.size()), arrangements = cases[0].n <= 9 ? lanes : cases[0].n <= 40 ? 2 : 1;
   for (int arrangement = 0; arrangement < arrangements; ++arrangement)
     for (int first = 0; first + lanes <= count; first += lanes) {
       Group<T> group;
@@ -29,8 +28,10 @@ void compare_lanes(const Algorithm& algorithm, const std::vector<Case<R>>& cases
     }
 }
 
+template <int... widths> struct Widths {};
+
 template <int... widths, class R, class Algorithm>
-void compare_widths(std::integer_sequence<int, widths...>, const Algorithm& algorithm, const std::vector<Case<R>>& cases,
+void compare_widths(Widths<widths...>, const Algorithm& algorithm, const std::vector<Case<R>>& cases,
                     const std::vector<Outcome<R>>& alone, Tally& tally) {
   (compare_lanes<Pack<R, widths>>(algorithm, cases, alone, tally), ...);
 }
@@ -45,7 +46,7 @@ template <class R, class Algorithm> void check(const Algorithm& algorithm, const
       if (finite && judged) ++tally.measured, tally.truthful += residual_is_true(c, alone.back().values, alone.back().figures[2]);
     }
   }
-  compare_widths(std::integer_sequence<int, PYBLO_LANES>{}, algorithm, cases, alone, tally);
+  compare_widths(Widths<PYBLO_LANES>{}, algorithm, cases, alone, tally);
 }
 
 template <class R> bool run(const char* scalar, index first, index last) {

@@ -1,6 +1,7 @@
 // Small problems for the tests of the core. All data are small integers times a power of two, so that float and double, and
 // machines with and without fma, get exactly the same ones: A = 2^-p (M D Mᵀ + shift I), D = diag(±1).
 #pragma once
+#include <limits>
 #include <vector>
 
 #include "pyblo/core/pack.hpp"
@@ -82,6 +83,13 @@ template <class R> void fill_bilevel(Case<R>& c, Random& random) {
   c.y_val = eighths<R>(random, 5);
 }
 
+// Neighbours that must not be noticed: a right-hand side at either end of the range, and data that are not finite
+template <class R> void spoil(Case<R>& c, int k) {
+  for (R& v : c.b) v = k == 12 ? v * R(0x1p-90) : k == 13 ? v * R(0x1p90) : v;
+  if (k == 14) c.A[0] = std::numeric_limits<R>::quiet_NaN();
+  if (k == 15) c.b[c.n - 1] = std::numeric_limits<R>::infinity();
+}
+
 // Problems of size n, the kinds in turn
 template <class R> std::vector<Case<R>> make_cases(index n, int count, bool bilevel) {
   std::vector<Case<R>> cases(count);
@@ -91,6 +99,7 @@ template <class R> std::vector<Case<R>> make_cases(index n, int count, bool bile
     cases[k].n = n, cases[k].m = 1 + n % 5, cases[k].rows = n / 2 + 3;
     fill_linear(cases[k], random, k / 4);
     if (bilevel) fill_bilevel(cases[k], random);
+    spoil(cases[k], k);
   }
   return cases;
 }

@@ -50,7 +50,7 @@ struct Tally {
 
   template <class R> void mix(const std::vector<R>& values) {
     for (R v : values) {
-      if (v != v) v = R(0) / R(1) - R(1);  // every NaN alike
+      if (v != v) v = R(-12345);  // every NaN alike
       unsigned char bytes[sizeof(R)];
       std::memcpy(bytes, &v, sizeof(R));
       for (const unsigned char byte : bytes) hash = (hash ^ byte) * 1099511628211u;

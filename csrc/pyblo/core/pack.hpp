@@ -59,6 +59,10 @@ template <class R, int N, class F> inline Pack<R, N> lanewise(Pack<R, N> a, F f)
   for (int i = 0; i < N; ++i) a.v[i] = f(R(a.v[i]));
   return a;
 }
+template <int N> inline Pack<double, N> fused(Pack<double, N> a, Pack<double, N> b, Pack<double, N> c) {
+  for (int i = 0; i < N; ++i) c.v[i] = fused(a.v[i], b.v[i], c.v[i]);
+  return c;
+}
 template <class R, int N> inline Pack<R, N> magnitude(Pack<R, N> a) { return select(a < Pack<R, N>(0), -a, a); }
 template <class R, int N> inline Pack<R, N> square_root(Pack<R, N> a) {
   return lanewise(a, [](R x) { return square_root(x); });
@@ -71,7 +75,10 @@ template <class R, int N> inline Pack<R, N> inverse_power(Pack<R, N> a) {
 }
 
 template <class To, class R, int N> inline To convert(Pack<R, N> a) {
-  return To(__builtin_convertvector(a.v, typename To::V));
+  if constexpr (requires { typename To::Part; })
+    return To(convert<typename To::Part>(a));
+  else
+    return To(__builtin_convertvector(a.v, typename To::V));
 }
 template <class To, class R, int N> inline mask_t<To> convert_mask(Mask<R, N> m) {
   return mask_t<To>(__builtin_convertvector(m.v, typename mask_t<To>::V));

@@ -27,6 +27,9 @@ template <class T> inline constexpr real_t<T> floor_of_squares = Limits<real_t<T
 // products is: then the compiler has no choice of what to contract, and all forms of an algorithm give the same bits.
 template <class T> inline T madd(T a, T b, T c) { return a * b + c; }
 
+// a·b + c rounded once on every machine, in software where it has no fma
+inline double fused(double a, double b, double c) { return fma(a, b, c); }
+
 template <class T> inline T select(bool m, T a, T b) { return m ? a : b; }
 inline bool any(bool m) { return m; }
 inline bool is_finite(double a) { return a - a == 0; }

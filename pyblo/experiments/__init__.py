@@ -1,0 +1,88 @@
+"""Experiments: one module per figure or table of the papers.
+
+Each module has ``run(progress=None, **settings)``, which returns a frozen dataclass of what was computed, and three views of
+that: ``table(result)`` a Table, ``csv(result)`` a dict of file stems and texts, ``figures(result)`` a dict of file stems and
+matplotlib figures. The settings of the source are the defaults. ``progress(done, total, text)`` is called as work goes on.
+"""
+import csv
+import importlib
+import io
+from dataclasses import dataclass
+
+__all__ = ["EXPERIMENTS", "Experiment", "Table", "csv_text", "need"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment by name: its module, and what it shows in one line."""
+
+    name: str
+    module: str
+    description: str
+
+    def load(self):
+        """Return the module.
+
+        Examples
+        --------
+        >>> from pyblo.experiments import EXPERIMENTS
+        >>> EXPERIMENTS["antidistillation"].load().__name__
+        'pyblo.experiments.antidistillation'
+        """
+        return importlib.import_module(f"{__name__}.{self.module}")
+
+
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment("antidistillation", "antidistillation",
+                   "what approximate hypergradients choose among outer solutions that are equally good (paper 000, Fig. 11a, 11b)"),
+        Experiment("ridge-parkinson", "ridge_parkinson",
+                   "one ridge penalty per feature, tuned by exact hypergradients on real data, against one penalty from a grid"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the terminal shows: rows of text under columns, and a caption below."""
+
+    title: str
+    columns: tuple
+    rows: tuple
+    caption: str = ""
+
+
+def csv_text(columns, rows):
+    """Return a table as CSV text, with every digit of its numbers.
+
+    Examples
+    --------
+    >>> from pyblo.experiments import csv_text
+    >>> csv_text(("x", "y"), [(1, 0.5)])
+    'x,y\\n1,0.5\\n'
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([value.item() if hasattr(value, "item") else value for value in row] for row in rows)
+    return out.getvalue()
+
+
+def need(module):
+    """Return an optional module, or raise ModuleNotFoundError that says how to install it.
+
+    Examples
+    --------
+    >>> from pyblo.experiments import need
+    >>> need("no_such_module")
+    Traceback (most recent call last):
+    ModuleNotFoundError: no_such_module is not installed; it comes with: pip install 'pyblo[plot,cli,data]'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        first = module.split(".")[0]
+        if error.name is None or error.name.split(".")[0] != first:
+            raise  # the module is there, and something that it imports is not
+        raise ModuleNotFoundError(f"{first} is not installed; it comes with: pip install 'pyblo[plot,cli,data]'", name=first) from None

@@ -1,0 +1,215 @@
+"""Anti-distillation: what approximate hypergradients choose where the outer problem is overparameterized (paper 000, Fig. 11a, 11b).
+
+The targets u of 13 points are learned so that a Fourier model w = Φ⁺u fits one original point: f = ½‖Φw − u‖², F = ½‖Φₒw − y‖².
+Many u do; from u₀ = 0 cold start goes to u* = −K^♯(−k) with K, k of the method (MATH §4), and the better a method approximates
+H⁺, the smaller is ‖u*‖².
+"""
+from dataclasses import dataclass
+
+import numpy as np
+
+import pyblo
+from pyblo.datasets import fourier_features
+
+from . import Table, csv_text
+
+__all__ = ["Antidistillation", "Run", "Sweep", "csv", "figures", "problem", "run", "table"]
+
+ROUTES = ("spectral", "iterate")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method: its limit in closed form, the model fitted to the learned targets, and the loops that went there.
+
+    Attributes
+    ----------
+    method : Exact, Neumann or Damped
+        The approximation of H⁺.
+    limit : Equilibrium
+        The closed form.
+    fit : ndarray
+        φ(x)ᵀw on the result's grid.
+    loops : dict of str to BilevelResult
+        `pyblo.cold_start` by route.
+    """
+
+    method: object
+    limit: object
+    fit: np.ndarray
+    loops: dict
+
+    @property
+    def label(self):
+        """The method in a few words."""
+        return {"Exact": "pseudoinverse", "Neumann": "Neumann", "Damped": "damped"}[type(self.method).__name__]
+
+    @property
+    def parameter(self):
+        """The number of terms, or ε; None of the pseudoinverse."""
+        return getattr(self.method, "terms", getattr(self.method, "eps", None))
+
+    def deviation(self, route):
+        """Return ‖u_loop − u*‖/‖u*‖, NaN where the route was not run."""
+        loop = self.loops.get(route)
+        return np.nan if loop is None else float(np.linalg.norm(loop.u - self.limit.u) / np.linalg.norm(self.limit.u))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """‖u*‖² and ‖w*‖² in closed form against the parameter of a method; NaN where cold start diverges."""
+
+    parameter: np.ndarray
+    u: np.ndarray
+    w: np.ndarray
+
+
+@dataclass(frozen=True)
+class Antidistillation:
+    """The result: the points x, a finer grid, the original point (x, y), the runs, and two sweeps.
+
+    Attributes
+    ----------
+    x, grid : ndarray
+        Where targets are learned, and where the fits are drawn.
+    original : tuple of float
+        The point (x, y) of the outer objective.
+    inner_step, outer_step : float
+        α of the Neumann series and β of the loops.
+    runs : tuple of Run
+        The pseudoinverse, then by number of terms, then by ε.
+    neumann, damped : Sweep
+        Against the number of terms, and against ε.
+    """
+
+    x: np.ndarray
+    grid: np.ndarray
+    original: tuple
+    inner_step: float
+    outer_step: float
+    runs: tuple
+    neumann: Sweep
+    damped: Sweep
+
+    def of(self, label):
+        """Return the runs with a label: "pseudoinverse", "Neumann" or "damped"."""
+        return tuple(each for each in self.runs if each.label == label)
+
+
+def problem(x, original=(0.0, 2.0), harmonics=10, amplitudes="exponential"):
+    """Return the TargetLearning problem for points x and one original point."""
+    Phi, Phi_out = (fourier_features(at, harmonics, amplitudes) for at in (x, [original[0]]))
+    return pyblo.TargetLearning(Phi, Phi_out, [original[1]])
+
+
+def run(progress=None, *, terms=(2, 11, 101, 1001), eps=(1e4, 1e5, 1e6, 1e7), inner_step=1e-7, outer_step=1e-2, points=13,
+        interval=(-2.0, 2.0), original=(0.0, 2.0), harmonics=10, amplitudes="exponential", sweep=240, terms_range=(1, 10**6),
+        eps_range=(1e1, 1e9), tol=1e-12, maxiter=10**6):
+    """Solve the task with every method, in closed form and by the loops.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called as progress(done, total, text).
+    terms, eps : sequence
+        The methods that are also iterated; Σ_{j=0}^{K} of the paper has K + 1 terms.
+    inner_step, outer_step : float
+        α and β.
+    points, interval, original, harmonics, amplitudes
+        The task: so many points over an interval, one original point, and the features.
+    sweep, terms_range, eps_range
+        How many values the closed form is evaluated at, and between which.
+    tol, maxiter : float, int
+        Of the loops.
+
+    Returns
+    -------
+    Antidistillation
+    """
+    x, grid = np.linspace(*interval, points), np.linspace(*interval, 401)
+    task, features = problem(x, original, harmonics, amplitudes), fourier_features(grid, harmonics, amplitudes)
+    methods = [pyblo.Exact(), *(pyblo.Neumann(int(t), inner_step) for t in terms), *(pyblo.Damped(float(e)) for e in eps)]
+    runs = []
+    for k, method in enumerate(methods):
+        if progress is not None:
+            progress(k, len(methods), str(method))
+        runs.append(_solve(task, method, features, outer_step, tol, maxiter))
+    counts = np.unique(np.geomspace(*terms_range, sweep).round().astype(int))
+    dampings = np.geomspace(*eps_range, sweep)
+    result = Antidistillation(x, grid, tuple(original), inner_step, outer_step, tuple(runs),
+                              _sweep(task, counts, [pyblo.Neumann(int(t), inner_step) for t in counts]),
+                              _sweep(task, dampings, [pyblo.Damped(float(e)) for e in dampings]))
+    if progress is not None:
+        progress(len(methods), len(methods), "done")
+    return result
+
+
+def _solve(task, method, features, step, tol, maxiter):
+    start = np.zeros(task.outer_size)
+    limit = pyblo.equilibria.cold_start(task, start, method=method)
+    if not limit.success:
+        raise ValueError(f"{method}: {limit.message}")
+    routes = ROUTES[:1] if isinstance(method, pyblo.Exact) else ROUTES  # the pseudoinverse has no iteration
+    loops = {route: pyblo.cold_start(task, start, method=method, step=step, tol=tol, maxiter=maxiter, history=False, route=route)
+             for route in routes}
+    return Run(method, limit, features @ limit.w, loops)
+
+
+def _sweep(task, parameter, methods):
+    norms = np.full((2, len(methods)), np.nan)
+    for k, method in enumerate(methods):
+        limit = pyblo.equilibria.cold_start(task, np.zeros(task.outer_size), method=method)
+        if limit.success:
+            norms[:, k] = limit.u @ limit.u, limit.w @ limit.w
+    return Sweep(np.asarray(parameter, float), *norms)
+
+
+def table(result):
+    """Return the squared norms of every run, by closed form and by loops, as a Table."""
+    rows = []
+    for each in result.runs:
+        loops = [each.loops.get(route) for route in ROUTES]
+        norms = (f"{each.limit.u @ each.limit.u:.4f}", *("—" if loop is None else f"{loop.u @ loop.u:.4f}" for loop in loops))
+        deviations = ("—" if loop is None else f"{each.deviation(route):.0e}" for route, loop in zip(ROUTES, loops, strict=True))
+        steps = f"{loops[0].nit:,}" + ("" if all(loop is None or loop.success for loop in loops) else " (not converged)")
+        rows.append((_name(each), *norms, *deviations, f"{each.limit.w @ each.limit.w:.3e}", steps))
+    columns = ("method", "‖u‖²", "spectral loop", "iterated loop", "Δ spectral", "Δ iterated", "‖w‖²", "outer steps")
+    return Table("Anti-distillation: the targets u that cold start reaches from 0", columns, tuple(rows), caption(result))
+
+
+def caption(result):
+    """Return how the rows are to be read."""
+    worst = max(each.limit.fun for each in result.runs)
+    return (f"‖u‖² and ‖w‖² in closed form, ‖u‖² by both loops, and Δ = ‖u_loop − u‖/‖u‖. {result.x.size} learned targets, original point "
+            f"{result.original}, inner step {result.inner_step:g}, outer step {result.outer_step:g}. T counts the terms of the Neumann series; "
+            f"the paper's sum up to K has K + 1 terms, so T = K + 1. All limits are outer solutions: F is at most {worst:.0e}.")
+
+
+def _name(each):
+    sign = {"Neumann": "T", "damped": "ε"}.get(each.label)
+    return each.label if sign is None else f"{each.label}, {sign} = {each.parameter:g}"
+
+
+def csv(result):
+    """Return CSV texts: the norms of runs and sweeps, the learned targets, and the fits."""
+    norms, targets, fits = [], [], []
+    for each in result.runs:
+        who = each.label, "" if each.parameter is None else each.parameter
+        pairs = {"closed form": each.limit, **{f"{route} loop": loop for route, loop in each.loops.items()}}
+        norms += [(*who, source, pair.u @ pair.u, pair.w @ pair.w) for source, pair in pairs.items()]
+        targets += [(*who, *pair) for pair in zip(result.x, each.limit.u, strict=True)]
+        fits += [(*who, *pair) for pair in zip(result.grid, each.fit, strict=True)]
+    for label, sweep in (("Neumann", result.neumann), ("damped", result.damped)):
+        norms += [(label, *row[:1], "closed form, sweep", *row[1:]) for row in zip(sweep.parameter, sweep.u, sweep.w, strict=True)]
+    return {
+        "antidistillation-norms": csv_text(("method", "parameter", "source", "u_norm_squared", "w_norm_squared"), norms),
+        "antidistillation-targets": csv_text(("method", "parameter", "x", "target"), targets),
+        "antidistillation-fits": csv_text(("method", "parameter", "x", "model"), fits),
+    }
+
+
+def figures(result):
+    """Return the figure: learned targets and fits; ‖u‖² and ‖w‖² against the number of terms and ε."""
+    from ._antidistillation_figure import draw
+
+    return {"antidistillation": draw(result)}
