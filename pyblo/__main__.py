@@ -31,7 +31,7 @@ def app():
             raise typer.Exit
 
     @cli.callback()
-    def common(version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False):
+    def common(asked: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False):
         pass
 
     @cli.command("list")
@@ -80,7 +80,8 @@ def _reproduce(experiment, out):
 def _with_progress(run, name):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
+    what = TextColumn("{task.description}", markup=False)
+    columns = TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), what
     with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
         task = bar.add_task("")
         return run(lambda done, total, text: bar.update(task, completed=done, total=total, description=text))
@@ -90,7 +91,8 @@ def _show(table):
     from rich import box
     from rich.table import Table
 
-    shown = Table(title=table.title, caption=table.caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(title=table.title, caption=table.caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.title_justify = shown.caption_justify = "left"
     for k, column in enumerate(table.columns):
         shown.add_column(column, justify="right" if k else "left", no_wrap=k == 0)
     for row in table.rows:

@@ -69,7 +69,7 @@ def matrix(name, value, rows=None, cols=None):
 
 
 def vector(name, value, size):
-    """Return value as a vector of the given size, zeros where it is None."""
+    """Return value as a finite vector of the given size, zeros where it is None."""
     return np.zeros(size) if value is None else _checked_vector(name, value, size)
 
 
@@ -77,6 +77,8 @@ def _checked_vector(name, value, size):
     array = as_array(name, value)
     if array.shape != (size,):
         raise ValueError(f"{name}: shape {array.shape} does not fit; expected {(size,)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: contains NaN or infinity")
     return array
 
 

@@ -225,12 +225,19 @@ def _closed_inner(problem, factors, inner, step, u, start):
             else:
                 run = Unrolled(inner.steps, step, inner.momentum, inner.nesterov)
                 w = start - factors.at(u).filtered(partial(run.response, step=step), gradient)
-    except np.linalg.LinAlgError:
-        return np.full_like(start, np.nan), int(Status.INDEFINITE)
+    except (np.linalg.LinAlgError, FloatingPointError) as error:
+        return np.full_like(start, np.nan), _status_of(error)
     return w, int(Status.COMPLETED)
 
 
+def _status_of(error):
+    return int(Status.DIVERGED if isinstance(error, FloatingPointError) else Status.INDEFINITE)
+
+
 def _closed_hypergradient(problem, factors, method, step, u, start, w):
+    nothing = np.full_like(w, np.nan)
+    if not np.isfinite(w).all():
+        return np.nan, np.full_like(u, np.nan), nothing, nothing, int(Status.DIVERGED), 0
     value = problem.outer_value(u, w)
     grad_u, g = problem.outer_gradients(u, w)
     try:
@@ -240,8 +247,7 @@ def _closed_hypergradient(problem, factors, method, step, u, start, w):
             q = factors.at(u, method.eps).solve(g)
         else:
             q = factors.at(u).filtered(partial(method.response, step=step), g)
-    except np.linalg.LinAlgError:
-        nothing = np.full_like(w, np.nan)
-        return value, np.full_like(u, np.nan), g, nothing, int(Status.INDEFINITE), 0
+    except (np.linalg.LinAlgError, FloatingPointError) as error:
+        return value, np.full_like(u, np.nan), g, nothing, _status_of(error), 0
     grad = grad_u - problem.cross(u, w).H @ q
     return value, grad, g, q, int(Status.COMPLETED if np.isfinite(grad).all() else Status.DIVERGED), 0

@@ -8,6 +8,7 @@ run and of the method,
 K is not symmetric: the limit is u* = u₀ − K^♯(Ku₀ − k) with the group inverse, K = XY, K^♯ = X(YX)⁻²Y.
 """
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.linalg
@@ -19,27 +20,38 @@ __all__ = ["Reduced", "reduce"]
 
 @dataclass(frozen=True)
 class Reduced:
-    """The matrix K (m, m) and the vector k (m,); scale bounds the size of the terms whose sum is K, size that of k."""
+    """K = XY with X (m, p) and Y (p, m), p the rank of P, and the vector k (m,); size bounds the terms whose sum is k."""
 
-    K: np.ndarray
+    X: np.ndarray
+    Y: np.ndarray
     k: np.ndarray
-    scale: float
     size: float
+
+    @property
+    def scale(self):
+        """A bound of the terms whose sum is K."""
+        return float(np.linalg.norm(self.X) * np.linalg.norm(self.Y))
 
     @property
     def tolerance(self):
         """Singular values of K up to here are rounding."""
-        return 4 * max(self.K.shape[0], 1) * np.finfo(self.K.dtype).eps * self.scale
+        return 4 * max(self.k.size, 1) * np.finfo(np.float64).eps * self.scale
 
+    def gradient(self, u):
+        """Return Ku − k."""
+        return self.X @ (self.Y @ u) - self.k
+
+    @cached_property
     def factors(self):
-        """Return X (m, r) and Y (r, m) with K = XY of full rank r."""
-        U, sigma, Vt = scipy.linalg.svd(self.K)
+        """X (m, r) and Y (r, m) with K = XY of full rank r."""
+        Q, R = scipy.linalg.qr(self.X, mode="economic")
+        U, sigma, Vt = scipy.linalg.svd(R @ self.Y, full_matrices=False)
         r = int(np.sum(sigma > self.tolerance))
-        return U[:, :r] * sigma[:r], Vt[:r]
+        return Q @ (U[:, :r] * sigma[:r]), Vt[:r]
 
     def spectral_radius(self):
         """Return ρ(K)."""
-        X, Y = self.factors()
+        X, Y = self.factors
         return float(np.abs(scipy.linalg.eigvals(Y @ X)).max(initial=0.0))
 
     def default_step(self):
@@ -49,12 +61,12 @@ class Reduced:
 
     def outside(self):
         """Return the part of k outside the range of K, along which the iteration drifts for ever; zero where it is rounding."""
-        X, _ = self.factors()
+        X, _ = self.factors
         Q = scipy.linalg.qr(X, mode="economic")[0]
         rest = self.k - Q @ (Q.T @ self.k)
         sigma = np.linalg.norm(X, axis=0)
         condition = self.scale / sigma.min() if sigma.size else 1.0
-        noise = 100 * max(self.k.size, 1) * np.finfo(self.K.dtype).eps * condition * self.size
+        noise = 100 * max(self.k.size, 1) * np.finfo(np.float64).eps * condition * self.size
         return rest if np.linalg.norm(rest) > noise else np.zeros_like(rest)
 
     def drift(self):
@@ -77,4 +89,4 @@ def reduce(problem, plan, inner, w0):
     w_bar = spectrum.inner_run(inner_response, np.zeros(problem.outer_size, problem.dtype), w0)
     g = V.T @ problem.outer_gradients(np.zeros(problem.outer_shape, problem.dtype), w_bar)[1].astype(wide)
     size = np.linalg.norm(response[:, None] * cross) * np.linalg.norm(g) if g.size else 0.0
-    return Reduced(X @ Y, (response[:, None] * cross).T @ g, float(np.linalg.norm(X) * np.linalg.norm(Y)), float(size))
+    return Reduced(X, Y, (response[:, None] * cross).T @ g, float(size))

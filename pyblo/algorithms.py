@@ -87,16 +87,22 @@ def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, 
         step = check_number("step", step, positive=True)
     elif not problem.fixed_hessian:
         raise ValueError("step: the Hessian of this problem depends on u, so there is no default outer step; pass one")
-    drift = None
-    if problem.fixed_hessian:
-        run = prepared.run if not warm and getattr(prepared.run, "steps", 0) is not None else ClosedForm()
-        reduced = reduce(problem, plan, run, w)
-        drift = reduced.drift() if isinstance(method, Exact) else None
-        step = reduced.default_step() if step is None else step
+    step, drift = _outer_step(prepared, plan, step, w, warm)
     rows = _history_rows(problem, maxiter) if history else (None,) * 4
     watch = None if callback is None else Watch(problem, callback)
     raw = plan.step.run(u, w, step, tol, 0 if drift is not None else maxiter, warm, *_trim(rows, drift), watch)
     return _result(problem, raw, rows, drift, step, tol, warm)
+
+
+def _outer_step(prepared, plan, step, w0, warm):
+    """Return the outer step, and how fast u drifts where the reduced objective has no lower bound, else None."""
+    problem = prepared.problem
+    bounded = not (problem.fixed_hessian and isinstance(prepared.method, Exact)) or problem._outer_bounded()
+    if bounded and step is not None:
+        return step, None
+    full = warm or getattr(prepared.run, "steps", 0) is None
+    reduced = reduce(problem, plan, ClosedForm() if full else prepared.run, w0)
+    return reduced.default_step() if step is None else step, None if bounded else reduced.drift()
 
 
 def _trim(rows, drift):
@@ -150,9 +156,9 @@ def _result(problem, raw, rows, drift, step, tol, warm):
     history = None
     if rows[0] is not None:
         fun, norms, us, ws = (row[: nit + 1].copy() for row in rows)
-        history = History(fun, norms, us.reshape(-1, *outer), ws.reshape(-1, *inner_shape))
+        history = History(fun, norms, us.reshape(nit + 1, *outer), ws.reshape(nit + 1, *inner_shape))
     u = u.reshape(outer)
     return BilevelResult(
         u=u, x=u, w=w.reshape(inner_shape), fun=float(value), jac=grad.reshape(outer), success=status.success, status=status,
-        message=status.explain(numbers), inner_status=Status(inner), adjoint_status=Status(adjoint), nit=nit, nhvp=products,
+        message=status.explain(numbers) + (problem._blame() if status == Status.DIVERGED else ""), inner_status=Status(inner), adjoint_status=Status(adjoint), nit=nit, nhvp=products,
         history=history)

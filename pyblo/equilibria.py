@@ -52,15 +52,14 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     plan = _plan.make(problem, method, inner, "spectral")
     u, w = problem._u(u0, "u0").astype(np.float64), problem._w(w0, "w0")
     reduced = reduce(problem, plan, run, w)
-    X, Y = reduced.factors()
+    X, Y = reduced.factors
     core = Y @ X
     failure = _defect(core, reduced) or _instability(core, X)
-    outside = reduced.outside()
-    if failure is None and outside.any():
-        failure = _drift(method, outside)
+    if failure is None and reduced.drift() is not None:  # what the iteration keeps is the oblique projection of k on the null space
+        failure = _drift(method, reduced.k - X @ scipy.linalg.solve(core, Y @ reduced.k) if core.size else reduced.k)
     if failure is not None:
         return failure
-    u = u - X @ scipy.linalg.solve(core, scipy.linalg.solve(core, Y @ (reduced.K @ u - reduced.k))) if core.size else u
+    u = u - X @ scipy.linalg.solve(core, scipy.linalg.solve(core, Y @ reduced.gradient(u))) if core.size else u
     u = u.astype(problem.dtype)
     w = plan.spectrum.inner_run(_plan.inner_response(plan.spectrum, run, plan.spectrum.largest), u, w)
     values = scipy.linalg.eigvals(core)
@@ -71,10 +70,9 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
 
 
 def _defect(core, reduced):
-    sigma = scipy.linalg.svdvals(core) if core.size else np.ones(1)
-    if sigma.min() > reduced.tolerance * sigma.max() / max(reduced.scale, np.finfo(float).tiny):
+    rank = int(np.sum(scipy.linalg.svdvals(core) > reduced.tolerance)) if core.size else 0
+    if rank == core.shape[0]:
         return None
-    rank = int(np.sum(sigma > reduced.tolerance * sigma.max() / reduced.scale))
     return Equilibrium(None, None, np.nan, Status.DIVERGED,
                        f"Diverges: the eigenvalue 0 of K is defective (rank K = {core.shape[0]}, rank K² = {rank}), so u grows linearly "
                        "for every outer step; use a better approximation of the inverse Hessian.", {"rank": (core.shape[0], rank)})
@@ -93,9 +91,9 @@ def _instability(core, X):
                        {"eigenvalue": complex(values[worst]), "eigenvector": vector / np.linalg.norm(vector)})
 
 
-def _drift(method, outside):
-    speed = float(np.linalg.norm(outside))
-    certificate = {"drift": outside / speed, "speed": speed}
+def _drift(method, drift):
+    speed = float(np.linalg.norm(drift))
+    certificate = {"drift": drift / speed, "speed": speed}
     if isinstance(method, Exact):
         return Equilibrium(None, None, -np.inf, Status.UNBOUNDED, Status.UNBOUNDED.explain(f"drift {speed:.3g} per unit of step"), certificate)
     return Equilibrium(None, None, np.nan, Status.DIVERGED,

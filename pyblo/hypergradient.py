@@ -3,6 +3,7 @@ import threading
 import warnings
 
 import numpy as np
+from scipy.linalg import norm  # scaled: it does not overflow
 
 from . import _plan
 from .methods import CG, Damped, Exact, Unrolled, require
@@ -133,7 +134,7 @@ class Prepared:
     def hypergradient(self, u, w=None, w0=None):
         """Return the HypergradientResult at u; see `hypergradient`."""
         raw = self._evaluate(u, w, w0)
-        residual, null_component = self._diagnose(raw)
+        residual, null_component = self._diagnose(raw) if np.isfinite(raw.grad_w).all() and np.isfinite(raw.w).all() else (None, None)
         adjoint = None if raw.adjoint is None else raw.adjoint.reshape(self.problem.inner_shape)
         w = raw.w.reshape(self.problem.inner_shape)
         return HypergradientResult(raw.value, raw.grad, w, adjoint, residual, null_component, raw.status, raw.message, raw.nhvp)
@@ -149,17 +150,17 @@ class Prepared:
     def _diagnose(self, raw):
         """Return (true residual of the adjoint system, relative part of g outside the range of H)."""
         plan, g = raw.plan, raw.grad_w.astype(np.float64)
-        size = np.linalg.norm(g)
+        size = norm(g)
         inside = g if plan.spectrum is None else plan.spectrum.range_part(raw.grad_w).astype(np.float64)
         definite = plan.spectrum is None and not self.problem.fixed_hessian and not isinstance(self.method, Unrolled)
-        null = None if plan.spectrum is None and not definite else float(np.linalg.norm(g - inside) / size) if size else 0.0
+        null = None if plan.spectrum is None and not definite else float(norm(g - inside) / size) if size else 0.0
         if raw.adjoint is None or isinstance(self.method, Unrolled):
             return None, null
         q = raw.adjoint.astype(np.float64)
         Hq = self.problem.hessian(raw.u, raw.w) @ q
         if isinstance(self.method, Damped):
-            return float(np.linalg.norm(Hq + self.method.eps * q - g)), null
-        return float(np.linalg.norm(Hq - (inside if isinstance(self.method, Exact | CG) else g))), null
+            return float(norm(Hq + self.method.eps * q - g)), null
+        return float(norm(Hq - (inside if isinstance(self.method, Exact | CG) else g))), null
 
 
 class Evaluation:
@@ -179,7 +180,10 @@ class Evaluation:
             self.message = adjoint_status.explain(self._numbers(residual))
         else:
             self.status = self.inner_status
-            self.message = "Inner run. " + self.inner_status.explain(f"{int(inner_steps)} steps, ‖∇_w f‖ = {inner_residual:.3g}")
+            self.message = "Inner run: " + self.inner_status.explain(f"{int(inner_steps)} steps, ‖∇_w f‖ = {inner_residual:.3g}")
+
+        if self.status == Status.DIVERGED:
+            self.message += plan.problem._blame()
 
     def _numbers(self, residual):
         return f"‖Hq − g‖ = {residual:.3g} after {self.nhvp} products" if isinstance(self.plan.method, CG) else ""
@@ -189,7 +193,7 @@ class Evaluation:
         plan, method = self.plan, self.plan.method
         if isinstance(method, Unrolled) and method.mode == "forward":
             return None
-        if self.nhvp or plan.spectrum is None or isinstance(method, CG):
+        if self.nhvp or plan.spectrum is None or isinstance(method, CG) or not np.isfinite(self.grad_w).all():
             return adjoint
         response = plan.spectrum.response(method, plan.method_step)
         return plan.spectrum.apply(response, plan.spectrum.null_response(method, plan.method_step), self.grad_w)

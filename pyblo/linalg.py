@@ -1,4 +1,6 @@
 """Linear algebra of the C++ core with a NumPy face: leading axes are the batch, as in numpy.linalg."""
+import math
+
 import numpy as np
 
 from . import _dispatch
@@ -122,7 +124,7 @@ def _systems(A, b):
         raise ValueError(f"b: batch axes {b.shape[:-1]} do not broadcast against those of A, {A.shape[:-2]}") from None
     dtype = common_dtype(A, b)
     if A.ndim > 2:
-        A = np.broadcast_to(A, (*shape[:-1], n, n)).reshape(-1, n, n)
+        A = np.broadcast_to(A, (*shape[:-1], n, n)).reshape(math.prod(shape[:-1]), n, n)
     A = contiguous(A, dtype)
     worst = _dispatch.asymmetry(A)
     if worst > 100 * np.finfo(dtype).eps:
@@ -132,7 +134,7 @@ def _systems(A, b):
 
 def _rows(name, array, shape, dtype):
     try:
-        return contiguous(np.broadcast_to(array, shape).reshape(-1, shape[-1]), dtype)
+        return contiguous(np.broadcast_to(array, shape).reshape(math.prod(shape[:-1]), shape[-1]), dtype)
     except ValueError:
         raise ValueError(f"{name}: shape {array.shape} does not broadcast to {shape}") from None
 
@@ -140,7 +142,7 @@ def _rows(name, array, shape, dtype):
 def _solve_info(batch, status, iterations, residual, direction):
     success = np.isin(status, (Status.CONVERGED, Status.COMPLETED))
     worst = int(np.argmin(success)) if success.size else 0
-    direction = direction.reshape(*batch, -1) if (status == Status.INDEFINITE).any() else None
+    direction = direction.reshape(*batch, direction.shape[-1]) if (status == Status.INDEFINITE).any() else None
     message = _message(status, iterations, residual, success, worst)
     if batch:
         return SolveInfo(success.reshape(batch), status.reshape(batch), iterations.reshape(batch), residual.reshape(batch), direction, message)

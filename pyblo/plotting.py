@@ -5,6 +5,8 @@ as they were.
 """
 import functools
 
+import numpy as np
+
 from .experiments import need
 
 __all__ = ["COLORS", "figure", "legend", "save", "sequence", "styled"]
@@ -14,9 +16,9 @@ COLORS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D
           "black": "#000000", "grey": "#7F7F7F"}
 
 STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 9, "mathtext.fontset": "dejavusans", "axes.titlesize": 10, "axes.titlelocation": "left",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#444444", "axes.linewidth": 0.8, "axes.axisbelow": True,
-    "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6, "xtick.color": "#444444", "ytick.color": "#444444",
+    "font.family": "DejaVu Sans", "font.size": 9, "mathtext.fontset": "dejavusans",
+    "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#444444", "axes.linewidth": 0.8,
+    "axes.axisbelow": True, "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6, "xtick.color": "#444444", "ytick.color": "#444444",
     "legend.frameon": False, "legend.fontsize": 8, "legend.title_fontsize": 8, "lines.linewidth": 1.8, "lines.markersize": 5,
     "figure.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 100, "savefig.dpi": 140, "text.usetex": False,
 }
@@ -62,8 +64,6 @@ def figure(columns, size, **keywords):
 
 def sequence(count):
     """Return colours for an ordered parameter, from dark to light but never pale."""
-    import numpy as np
-
     viridis = need("matplotlib").colormaps["viridis"]
     return [viridis(position) for position in np.linspace(0.0, 0.82, count)]
 

@@ -90,6 +90,11 @@ class Problem(abc.ABC):
     def inner_solution(self, u, w0=None):
         """Return the inner solution at u that is nearest w0 (zero where None)."""
 
+    def _blame(self):
+        """Return which arrays of the problem hold NaN or infinity, as a sentence, or an empty string."""
+        bad = [name for name, value in vars(self).items() if isinstance(value, np.ndarray) and not np.isfinite(value).all()]
+        return f" {', '.join(bad)}: contains NaN or infinity." if bad else ""
+
     def _u(self, u, name="u"):
         """Return u as a vector of the problem's dtype, or raise an error that names it."""
         return fit_finite(name, u, self.outer_shape, self.dtype).reshape(-1)

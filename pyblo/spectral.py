@@ -71,6 +71,14 @@ def require_finite(**arrays):
             raise ValueError(f"{name}: contains NaN or infinity")
 
 
+def default_rcond(array):
+    """Return the relative size up to which a singular value of the array is rounding: max(shape)·ε.
+
+    Below ten the bound is ten: LAPACK's eigenvalues of a zero reach 4ε·λmax there. (Its `evr` driver reaches 15ε, so `evd` is used.)
+    """
+    return max(*array.shape, 10) * np.finfo(array.dtype).eps
+
+
 def of_symmetric(A, B, d, rcond=None, names=("A", "B", "d")):
     """Return the spectrum of a symmetric PSD A with M = B, keeping eigenvalues above rcond·λmax.
 
@@ -79,12 +87,12 @@ def of_symmetric(A, B, d, rcond=None, names=("A", "B", "d")):
     require_finite(**dict(zip(names, (A, B, d), strict=True)))
     n = A.shape[0]
     eps = np.finfo(A.dtype).eps
-    values, vectors = scipy.linalg.eigh(A, check_finite=False) if n else (np.zeros(0, A.dtype), np.zeros((0, 0), A.dtype))
+    values, vectors = scipy.linalg.eigh(A, check_finite=False, driver="evd") if n else (np.zeros(0, A.dtype), np.zeros((0, 0), A.dtype))
     largest = np.abs(values).max(initial=0.0)
     if values.min(initial=0.0) < -10 * n * eps * largest:
         raise ValueError(f"{names[0]}: is indefinite, with an eigenvalue {values[0]:.3g} beside the largest, {values[-1]:.3g}; "
                          "the inner objective needs a positive semidefinite Hessian")
-    kept = values > (n * eps if rcond is None else rcond) * largest
+    kept = values > (default_rcond(A) if rcond is None else rcond) * largest
     V, N = np.ascontiguousarray(vectors[:, kept]), vectors[:, ~kept]
     condition = largest / values[kept].min(initial=np.inf) if kept.any() else 1.0
     for name, array in ((names[1], B), (names[2], d[:, None])):
@@ -106,7 +114,7 @@ def of_gram(Phi, rcond=None, name="Phi"):
     """Return the spectrum of H = ΦᵀΦ with M = −Φᵀ from the SVD of Φ, keeping singular values above rcond·σmax."""
     require_finite(**{name: Phi})
     U, sigma, Vt = scipy.linalg.svd(Phi, full_matrices=False, check_finite=False) if Phi.size else _empty_svd(Phi)
-    cut = max(Phi.shape) * np.finfo(Phi.dtype).eps if rcond is None else rcond
+    cut = default_rcond(Phi) if rcond is None else rcond
     kept = sigma > cut * sigma.max(initial=0.0)
     sigma = sigma[kept]
     V = np.ascontiguousarray(Vt[kept].T)

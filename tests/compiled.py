@@ -14,11 +14,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLAGS = ("-std=c++20", "-ffp-contract=fast", "-Wall", "-Wextra", "-Wno-psabi", f"-I{ROOT / 'csrc'}")
-LINE = re.compile(r"(?P<scalar>\w+) \| (?P<name>[\w ]+) \| problems (?P<problems>\d+) compared (?P<compared>\d+) identical (?P<identical>\d+) "
-                  r"same_steps (?P<same_steps>\d+) measured (?P<measured>\d+) truthful (?P<truthful>\d+) hash (?P<hash>\w+)")
+COUNTS = ("problems", "compared", "identical", "same_steps", "measured", "truthful")
+LINE = re.compile(r"(\w+) \| ([\w ]+) \| " + " ".join(rf"{name} (\d+)" for name in COUNTS) + r" hash (\w+)")
 LEVELS = {"baseline": ([], set()),
           "avx2": (["-march=x86-64-v3"], {"avx2", "bmi2", "f16c", "fma", "movbe"}),
-          "avx512": (["-march=x86-64-v4", "-mprefer-vector-width=512"], {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})}
+          "avx512": (["-march=x86-64-v4", "-mprefer-vector-width=512"],
+                     {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})}
 
 
 def levels():
@@ -49,18 +50,20 @@ def built(source, *flags, options=()):
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         made = program.with_suffix(f".{os.getpid()}")
-        result = subprocess.run([*command, str(ROOT / "tests" / source), "-o", str(made)], capture_output=True, text=True)
+        command += [str(ROOT / "tests" / source), "-o", str(made)]
+        result = subprocess.run(command, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         made.rename(program)
     return program
 
 
 def counts(program, *arguments):
-    """What a program printed: its return code, and the counts by (scalar, algorithm)."""
+    """What a program gave: its return code, the counts by (scalar, algorithm), and all that it printed."""
     result = subprocess.run([program, *arguments], capture_output=True, text=True)
-    lines = [match.groupdict() for match in LINE.finditer(result.stdout)]
-    numbers = [{key: int(value) if value.isdigit() and key != "hash" else value for key, value in line.items()} for line in lines]
-    return result.returncode, {(line["scalar"], line["name"]): line for line in numbers}, result.stdout + result.stderr
+    lines = {}
+    for scalar, name, *numbers, digest in LINE.findall(result.stdout):
+        lines[scalar, name] = dict(zip(COUNTS, map(int, numbers), strict=True)) | {"hash": digest}
+    return result.returncode, lines, result.stdout + result.stderr
 
 
 def built_and_run(jobs):

@@ -1,9 +1,10 @@
 """Exact references for quadratic bilevel problems, in rational numbers or in balls of Arb.
 
-Every float is a dyadic rational, so the reference sees the very numbers that were handed to the library. A solve is done
-in rationals; a long recurrence, whose rationals would grow by some hundred bits a step, is done in balls of 1024 bits (a
-step may widen them by the norm of |I − αA|, up to √n), whose radius is part of every error that is reported. Both fields
-run the same code. The notation is f = ½wᵀAw + wᵀBu + dᵀw, F = ½wᵀPw + fᵀw + h; nothing here knows how the library computes.
+Every float is a dyadic rational, so the reference sees the very numbers that were handed to the library. A solve is
+done in rationals; a long recurrence, whose rationals would grow by some hundred bits a step, is done in balls of 1024
+bits (a step may widen them by the norm of |I − αA|, up to √n), whose radius is part of every error that is reported.
+Both fields run the same code. The notation is f = ½wᵀAw + wᵀBu + dᵀw, F = ½wᵀPw + fᵀw + h; nothing here knows how
+the library computes.
 """
 
 from dataclasses import dataclass
@@ -293,11 +294,15 @@ class Tally:
 
     def add(self, name, ratio, limit, seed):
         """Record one ratio; NaN counts as infinite."""
-        ratio = float("inf") if np.isnan(ratio) else float(ratio)
+        ratio = np.inf if np.isnan(ratio) else float(ratio)
         self.limits[name] = limit
         self.ratios.setdefault(name, []).append(ratio)
         if ratio >= self.worst.get(name, (-1.0, None))[0]:
             self.worst[name] = ratio, seed
+
+    def compare(self, name, error, unit, limit, seed):
+        """Record error / unit; no error is no violation where the unit is zero too (B = 0, or w = 0 from w₀ = 0)."""
+        self.add(name, error / unit if unit else (np.inf if error else 0.0), limit, seed)
 
     def require(self, name, holds, seed):
         """Record a statement that must hold: a ratio of 0 or 1 against the limit 0."""

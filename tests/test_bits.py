@@ -4,15 +4,15 @@ import pytest
 from compiled import assert_complete, built_and_run, levels
 
 SIZES, COUNT = 130, 16  # what tests/core/bits.cpp does by default
-LINEAR = ("cg to a tolerance", "cg a fixed number", "cg from x0", "cg normal", "neumann", "gradient fixed", "heavy ball fixed",
-          "nesterov fixed", "gradient until", "heavy ball until", "nesterov until")
-BILEVEL = ("reverse quadratic", "forward quadratic", "reverse ridge", "forward ridge", "cold quadratic cg", "warm quadratic reverse",
-           "warm ridge neumann", "cold ridge reverse")
+LINEAR = ("cg to a tolerance", "cg a fixed number", "cg from x0", "cg normal", "neumann", "gradient fixed",
+          "heavy ball fixed", "nesterov fixed", "gradient until", "heavy ball until", "nesterov until")
+BILEVEL = ("reverse quadratic", "forward quadratic", "reverse ridge", "forward ridge", "cold quadratic cg",
+           "warm quadratic reverse", "warm ridge neumann", "cold ridge reverse")
 
 
 @pytest.fixture(scope="module")
 def programs():
-    """One program per instruction set, each with its own widths of pack; and the scalar code optimised as in the package."""
+    """One program per instruction set, each with its own widths of pack; and the scalar code built as in the package."""
     found = levels()
     widths = dict(zip(found, ("4", "8", "16"), strict=False))
     widths[list(found)[-1]] = ", ".join(("4", "8", "16")[len(found) - 1 :])

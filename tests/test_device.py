@@ -1,4 +1,4 @@
-"""The CUDA kernels: run on the CPU by an emulator, compiled by NVRTC where it is, and run on a GPU where there is one."""
+"""The CUDA kernels: run on the CPU by an emulator, compiled where there is NVRTC, and run where there is a GPU."""
 
 import importlib.util
 import subprocess
@@ -11,7 +11,8 @@ DEVICE = ROOT / "tests/device"
 
 
 def script(name, *arguments):
-    return subprocess.run([sys.executable, "-P", str(DEVICE / name), *map(str, arguments)], capture_output=True, text=True)
+    command = [sys.executable, "-P", str(DEVICE / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def needs_nvrtc():

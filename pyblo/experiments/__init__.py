@@ -85,4 +85,5 @@ def need(module):
         first = module.split(".")[0]
         if error.name is None or error.name.split(".")[0] != first:
             raise  # the module is there, and something that it imports is not
-        raise ModuleNotFoundError(f"{first} is not installed; it comes with: pip install 'pyblo[plot,cli,data]'", name=first) from None
+        message = f"{first} is not installed; it comes with: pip install 'pyblo[plot,cli,data]'"
+        raise ModuleNotFoundError(message, name=first) from None

@@ -35,13 +35,14 @@ def _targets(axes, result):
 def _norms(axes, result, variable):
     alpha = result.inner_step
     # a damping ε stands at T = 1/(αε), where both methods have the same filter on the null space of H
-    series = (("Neumann", result.neumann, COLORS["blue"], lambda t: t), ("damped", result.damped, COLORS["orange"], lambda e: 1 / (alpha * e)))
+    series = (("Neumann", result.neumann, COLORS["blue"], lambda terms: terms),
+              ("damped", result.damped, COLORS["orange"], lambda eps: 1 / (alpha * eps)))
     for label, sweep, color, place in series:
         axes.plot(place(sweep.parameter), getattr(sweep, variable), color=color, label=label)
     for route, marker, name in (("spectral", "o", "eigenbasis loop"), ("iterate", "+", "iterated loop")):
-        runs = [(run.loops[route], place(run.parameter)) for label, _, _, place in series for run in result.of(label) if route in run.loops]
-        axes.plot([where for _, where in runs], [np.sum(loop[variable] ** 2) for loop, _ in runs], marker, ms=7, mfc="none", mew=1.0,
-                  color=COLORS["black"], label=name)
+        runs = [(place(run.parameter), run.loops[route]) for label, _, _, place in series for run in result.of(label)]
+        norms = [np.sum(loop[variable] ** 2) for _, loop in runs]
+        axes.plot([where for where, _ in runs], norms, marker, ms=7, mfc="none", mew=1.0, color=COLORS["black"], label=name)
     for run in result.of("pseudoinverse"):
         axes.axhline(np.sum(getattr(run.limit, variable) ** 2), color=COLORS["red"], ls="--", lw=1.2, label="pseudoinverse")
     axes.set(xscale="log", xlabel="Neumann terms T")

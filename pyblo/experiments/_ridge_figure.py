@@ -5,8 +5,9 @@ from ..plotting import COLORS, figure, legend, styled
 
 __all__ = ["draw"]
 
-FEATURE, GRID = "per feature, L-BFGS-B", "one penalty, grid on validation"
-LINES = {GRID: COLORS["grey"], "one penalty, L-BFGS-B": COLORS["sky"], FEATURE: COLORS["orange"], "per feature, cold start": COLORS["purple"]}
+FEATURE, GRID = "L-BFGS-B, per feature", "grid on validation"
+LINES = {GRID: COLORS["grey"], "L-BFGS-B, one penalty": COLORS["sky"], FEATURE: COLORS["orange"],
+         "cold start, per feature": COLORS["purple"]}
 
 
 @styled
@@ -25,8 +26,8 @@ def _errors(axes, result):
                                              ("test_mse", "test", -0.13, COLORS["red"], "s")):
         values = [result.values(name, key) for name in result.methods]
         spread = [each.std(ddof=1) if each.size > 1 else 0.0 for each in values]
-        axes.errorbar([each.mean() for each in values], places + shift, xerr=spread, fmt=marker, ms=5, color=color, elinewidth=1.1, capsize=2,
-                      label=label)
+        axes.errorbar([each.mean() for each in values], places + shift, xerr=spread, fmt=marker, ms=5, color=color, elinewidth=1.1,
+                      capsize=2, label=label)
     axes.set(yticks=places, yticklabels=[_broken(name) for name in result.methods], title="Error by method",
              xlabel=f"mean squared error ± deviation, {result.settings.splits} splits")
     axes.grid(axis="y", visible=False)
@@ -35,8 +36,7 @@ def _errors(axes, result):
 
 
 def _broken(name):
-    where = ", RidgeCV " if "+" in name else ", "
-    return name.replace(where, where.rstrip() + "\n", 1)
+    return name.replace(", ", ",\n").replace("on training +", "on\ntraining +")
 
 
 def _penalties(axes, result):
@@ -47,7 +47,8 @@ def _penalties(axes, result):
     axes.axvspan(*np.quantile(single, [0.25, 0.75]), color=COLORS["grey"], alpha=0.25, lw=0)
     axes.axvline(np.median(single), color=COLORS["grey"], lw=1.4, label="grid (quartiles shaded)")
     axes.plot(values[:, order], np.broadcast_to(places, values.shape), "o", ms=3, color=COLORS["orange"], alpha=0.45, mew=0)
-    axes.plot(np.median(values, axis=0)[order], places, "|", ms=8, mew=1.8, color=COLORS["black"], label="per feature: median of the dots")
+    axes.plot(np.median(values, axis=0)[order], places, "|", ms=8, mew=1.8, color=COLORS["black"],
+              label="per feature: median of the dots")
     low, high = np.log10(result.settings.limits)
     axes.set(yticks=places, xlabel=f"log₁₀ λ  (bounds {low:g} and {high:g})", title="Learned penalties, L-BFGS-B")
     axes.set_yticklabels([result.feature_names[k] for k in order], fontsize=7)

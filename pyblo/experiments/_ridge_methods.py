@@ -50,7 +50,8 @@ class Split:
     def errors(self, part, w):
         """Return (mean squared error, share of recordings given the wrong sign) of a part."""
         prediction = part.X @ w
-        return float(np.mean((prediction - part.y) ** 2)), float(np.mean((prediction + self.offset > 0) != (part.y + self.offset > 0)))
+        wrong = (prediction + self.offset > 0) != (part.y + self.offset > 0)
+        return float(np.mean((prediction - part.y) ** 2)), float(np.mean(wrong))
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def lbfgs(split, settings, penalty):
         return value, grad
 
     bounds = [tuple(np.log(settings.limits))] * problem.outer_size
-    found = minimize(recorded, np.zeros(problem.outer_shape), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": settings.maxiter})
+    options = {"maxiter": settings.maxiter}
+    found = minimize(recorded, np.zeros(problem.outer_shape), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     seconds = time.perf_counter() - start
     return _trial(split, problem.inner_solution(found.x), np.exp(found.x), objective, len(objective), seconds, bool(found.success))
 
@@ -152,10 +154,10 @@ def ridge_cv(split, settings, both):
 
 METHODS = {
     "training mean": mean_only,
-    "one penalty, RidgeCV on training": lambda split, settings: ridge_cv(split, settings, both=False),
-    "one penalty, RidgeCV on training + validation": lambda split, settings: ridge_cv(split, settings, both=True),
-    "one penalty, grid on validation": grid,
-    "one penalty, L-BFGS-B": lambda split, settings: lbfgs(split, settings, "scalar"),
-    "per feature, L-BFGS-B": lambda split, settings: lbfgs(split, settings, "diagonal"),
-    "per feature, cold start": descent,
+    "RidgeCV on training": lambda split, settings: ridge_cv(split, settings, both=False),
+    "RidgeCV on training + validation": lambda split, settings: ridge_cv(split, settings, both=True),
+    "grid on validation": grid,
+    "L-BFGS-B, one penalty": lambda split, settings: lbfgs(split, settings, "scalar"),
+    "L-BFGS-B, per feature": lambda split, settings: lbfgs(split, settings, "diagonal"),
+    "cold start, per feature": descent,
 }

@@ -181,13 +181,13 @@ def caption(result):
     """Return how the rows are to be read."""
     worst = max(each.limit.fun for each in result.runs)
     return (f"‖u‖² and ‖w‖² in closed form, ‖u‖² by both loops, and Δ = ‖u_loop − u‖/‖u‖. {result.x.size} learned targets, original point "
-            f"{result.original}, inner step {result.inner_step:g}, outer step {result.outer_step:g}. T counts the terms of the Neumann series; "
-            f"the paper's sum up to K has K + 1 terms, so T = K + 1. All limits are outer solutions: F is at most {worst:.0e}.")
+            f"{result.original}, inner step {result.inner_step:g}, outer step {result.outer_step:g}. T counts the terms of the Neumann "
+            f"series; the paper's sum up to K has K + 1 terms, so T = K + 1. All limits are outer solutions: F is at most {worst:.0e}.")
 
 
 def _name(each):
-    sign = {"Neumann": "T", "damped": "ε"}.get(each.label)
-    return each.label if sign is None else f"{each.label}, {sign} = {each.parameter:g}"
+    words = {"Neumann": "Neumann, T = {}", "damped": "damped, ε = {:.0e}"}
+    return words.get(each.label, each.label).format(each.parameter)
 
 
 def csv(result):
@@ -200,7 +200,7 @@ def csv(result):
         targets += [(*who, *pair) for pair in zip(result.x, each.limit.u, strict=True)]
         fits += [(*who, *pair) for pair in zip(result.grid, each.fit, strict=True)]
     for label, sweep in (("Neumann", result.neumann), ("damped", result.damped)):
-        norms += [(label, *row[:1], "closed form, sweep", *row[1:]) for row in zip(sweep.parameter, sweep.u, sweep.w, strict=True)]
+        norms += [(label, at, "closed form, sweep", u, w) for at, u, w in zip(sweep.parameter, sweep.u, sweep.w, strict=True)]
     return {
         "antidistillation-norms": csv_text(("method", "parameter", "source", "u_norm_squared", "w_norm_squared"), norms),
         "antidistillation-targets": csv_text(("method", "parameter", "x", "target"), targets),

@@ -28,7 +28,7 @@ class RidgeParkinson:
     feature_names : tuple of str
         The columns of the data.
     trials : dict of str to tuple of Trial
-        By method, one per split; None of a split where there is none.
+        By method, one per split.
     settings : Settings
         As used.
     """
@@ -49,7 +49,10 @@ class RidgeParkinson:
 
 
 def split(y, subject, seed):
-    """Return the masks (train, validation, test): the subjects of each label, shuffled, dealt in thirds; who gets the odd one is drawn too."""
+    """Return the masks (train, validation, test): the subjects of each label, shuffled and dealt in thirds.
+
+    Where they are not a multiple of three, it is drawn which parts get one more.
+    """
     rng = np.random.default_rng(seed)
     parts = [[], [], []]
     for label in np.unique(y):
@@ -68,7 +71,8 @@ def standardised(data, masks):
     return Split(*(Part(Z[mask], target[mask] - offset, data.subject[mask]) for mask in masks), offset)
 
 
-def run(progress=None, *, splits=20, seed=0, penalties=(1e-4, 1e3, 29), limits=(1e-5, 1e5), folds=5, step=10.0, maxiter=2000, tol=1e-3):
+def run(progress=None, *, splits=20, seed=0, penalties=(1e-4, 1e3, 29), limits=(1e-5, 1e5), folds=5, step=10.0, maxiter=2000,
+        tol=1e-3):
     """Tune the penalties by every method on every split.
 
     Parameters
@@ -110,38 +114,41 @@ def table(result):
     """Return errors, evaluations and seconds by method, mean ± standard deviation over the splits, as a Table."""
     rows = []
     for name in result.methods:
-        error = [_spread(result.values(name, key), 3) for key in ("validation_mse", "test_mse", "validation_error", "test_error")]
+        error = [_spread(result.values(name, key)) for key in ("validation_mse", "test_mse", "validation_error", "test_error")]
         converged = [trial.converged for trial in result.trials[name]]
-        rows.append((name, *error, _spread(result.values(name, "evaluations"), 0), _spread(result.values(name, "seconds"), 3),
-                     "—" if None in converged else f"{sum(converged)}/{len(converged)}"))
-    columns = ("method", "validation MSE", "test MSE", "validation errors", "test errors", "evaluations", "seconds", "converged")
+        cost = f"{result.values(name, 'evaluations').mean():.0f}", f"{result.values(name, 'seconds').mean():.3f}"
+        rows.append((name, *error, *cost, "—" if None in converged else f"{sum(converged)}/{len(converged)}"))
+    columns = ("method", "val. MSE", "test MSE", "val. errors", "test errors", "evaluations", "seconds", "converged")
     return Table("Ridge penalties for the Parkinson data", columns, tuple(rows), caption(result))
 
 
-def _spread(values, digits):
+def _spread(values):
     if np.isnan(values).any():
         return "—"
     deviation = values.std(ddof=1) if values.size > 1 else 0.0
-    return f"{values.mean():.{digits}f} ± {deviation:.{digits}f}"
+    return f"{values.mean():.3f}±{deviation:.3f}"
 
 
 def caption(result):
     """Return how the rows came about, and what they say about penalties per feature."""
     best = min(result.methods, key=lambda name: result.values(name, "test_mse").mean())
-    return (f"Mean ± standard deviation over {result.settings.splits} splits of the subjects in thirds. Targets are ±1; errors are shares of "
-            f"recordings given the wrong sign. {verdict(result)} The least test MSE has: {best}.")
+    return (f"Mean ± standard deviation over {result.settings.splits} splits of the subjects in thirds. Targets are ±1; errors are "
+            "shares of recordings given the wrong sign. Weights are fitted on the training third, by RidgeCV on training + validation on "
+            f"both. {verdict(result)} The least test MSE has: {best}.")
 
 
-def verdict(result, method="per feature, L-BFGS-B", against="one penalty, grid on validation"):
+def verdict(result, method="L-BFGS-B, per feature", against="grid on validation"):
     """Return whether penalties per feature win, on validation and on test, in words and in the numbers of the result."""
     down, _, wins = result.paired(method, against, "validation_mse")
     gap, error, better = result.paired(method, against)
     n = result.settings.splits
     clear = n > 1 and abs(gap) > 2 * error
-    judged = ("win on the test error too" if gap < 0 else "lose on the test error") if clear else "do not win on the test error"
-    return (f"Penalties per feature (L-BFGS-B) against one penalty from the grid: validation MSE {down:+.3f}, lower in {wins} of {n} splits; "
-            f"test MSE {gap:+.3f} ± {error:.3f} (standard error), lower in {better} of {n}. They {judged}"
-            + ("." if clear and gap < 0 else f": {len(result.feature_names)} penalties overfit the few validation subjects."))
+    judged = "They win on the test error too."
+    if not clear or gap > 0:
+        judged = (f"They {'lose' if clear else 'do not win'} on the test error: {len(result.feature_names)} penalties overfit the few "
+                  "validation subjects.")
+    return (f"Penalties per feature against one penalty from the grid, both tuned on validation: validation MSE {down:+.3f}, lower in "
+            f"{wins} of {n} splits; test MSE {gap:+.3f} ± {error:.3f} (standard error), lower in {better} of {n}. {judged}")
 
 
 def csv(result):
@@ -149,11 +156,11 @@ def csv(result):
     keys = ("validation_mse", "test_mse", "validation_error", "test_error", "evaluations", "seconds", "converged")
     trials, penalties, objective = [], [], []
     for name in result.methods:
-        for k, trial in enumerate(result.trials[name]):
-            trials.append((result.settings.seed + k, name, *(getattr(trial, key) for key in keys)))
+        for seed, trial in enumerate(result.trials[name], result.settings.seed):
+            trials.append((seed, name, *(getattr(trial, key) for key in keys)))
             if trial.penalties is not None:
-                penalties += [(result.settings.seed + k, name, *pair) for pair in zip(result.feature_names, trial.penalties, strict=True)]
-            objective += [(result.settings.seed + k, name, i + 1, value) for i, value in enumerate(trial.objective)]
+                penalties += [(seed, name, *pair) for pair in zip(result.feature_names, trial.penalties, strict=True)]
+            objective += [(seed, name, i, value) for i, value in enumerate(trial.objective, 1)]
     return {
         "ridge-parkinson": csv_text(("split", "method", *keys), trials),
         "ridge-parkinson-penalties": csv_text(("split", "method", "feature", "penalty"), penalties),

@@ -133,6 +133,14 @@ class Quadratic(Problem):
         kept = values > eps * largest
         return vectors[:, kept] * np.sqrt(values[kept])
 
+    def _outer_bounded(self):
+        """Return whether F has a lower bound in w: f in the range of P. A drift needs more than this."""
+        if not self.f.any():
+            return True
+        L = self._outer_root()
+        rest = self.f - L @ np.linalg.lstsq(L, self.f, rcond=None)[0]
+        return bool(np.linalg.norm(rest) <= 10 * self.f.size * np.finfo(self.dtype).eps * np.linalg.norm(self.f))
+
     def _core_form(self):
         A, P = _symmetric_part(self.A), _symmetric_part(self.P)
         arrays = (_namespace.contiguous(array, self.dtype) for array in (A, self.B, P, self.d, self.f))

@@ -6,7 +6,7 @@ import scipy.linalg
 
 from .. import _namespace
 from ..problem import Problem
-from ..spectral import require_finite
+from ..spectral import default_rcond, require_finite
 
 __all__ = ["Ridge"]
 
@@ -55,8 +55,8 @@ class Ridge(Problem):
         for name, array in (("X", X), ("X_val", X_val)):
             if array.shape[0] == 0:
                 raise ValueError(f"{name}: has no rows; the mean loss needs at least one")
-        y = _namespace.fit("y", self.y, X.shape[:1], _namespace.as_array("y", self.y).dtype)
-        y_val = _namespace.fit("y_val", self.y_val, X_val.shape[:1], _namespace.as_array("y_val", self.y_val).dtype)
+        y = _namespace.vector("y", _namespace.as_array("y", self.y), X.shape[0])
+        y_val = _namespace.vector("y_val", _namespace.as_array("y_val", self.y_val), X_val.shape[0])
         dtype = _namespace.common_dtype(X, y, X_val, y_val)
         for name, array in (("X", X), ("y", y), ("X_val", X_val), ("y_val", y_val)):
             object.__setattr__(self, name, array.astype(dtype, copy=False))
@@ -149,7 +149,8 @@ class GramFactory:
     moment: np.ndarray
 
     def at(self, u, eps=0.0):
-        """Return the factor of H(u) + εI; raises LinAlgError where it is not positive semidefinite."""
+        """Return the factor of H(u) + εI; raises LinAlgError where it is not positive semidefinite, FloatingPointError
+        where it overflows."""
         penalties = self.problem.penalties(u)[0]
         H = self.gram.copy()
         H[np.diag_indices_from(H)] += penalties + H.dtype.type(eps)
@@ -161,14 +162,14 @@ class HessianFactor:
 
     def __init__(self, factory, H, definite):
         if not np.isfinite(H).all():
-            raise np.linalg.LinAlgError("H(u) is not finite")
+            raise FloatingPointError("H(u) is not finite")
         self.factory, self.H = factory, H
         self.cholesky = scipy.linalg.cho_factor(H, lower=True, check_finite=False) if definite else None
         self.eigen = None if definite else self.spectrum()
 
     def spectrum(self):
         """Return (λ, V) of H."""
-        values, vectors = scipy.linalg.eigh(self.H, check_finite=False)
+        values, vectors = scipy.linalg.eigh(self.H, check_finite=False, driver="evd")
         tolerance = 10 * values.size * np.finfo(values.dtype).eps
         if values[0] < -tolerance * abs(values[-1]):
             raise np.linalg.LinAlgError(f"H(u) has an eigenvalue {values[0]:.3g} below zero")
@@ -177,7 +178,7 @@ class HessianFactor:
     def filtered(self, response, g):
         """Return V(r(λ)∘Vᵀg), for a response that takes (values, nonzero)."""
         values, vectors = self.eigen or self.spectrum()
-        nonzero = values > values.size * np.finfo(values.dtype).eps * values.max(initial=0.0)
+        nonzero = values > default_rcond(self.H) * values.max(initial=0.0)
         return vectors @ (response(values.astype(np.float64), nonzero).astype(g.dtype) * (vectors.T @ g))
 
     def solve(self, g):

@@ -46,7 +46,7 @@ class TargetLearning(Problem):
     def __post_init__(self):
         Phi = _namespace.matrix("Phi", self.Phi)
         Phi_out = _namespace.matrix("Phi_out", self.Phi_out, cols=Phi.shape[1])
-        y_out = _namespace.fit("y_out", self.y_out, Phi_out.shape[:1], _namespace.as_array("y_out", self.y_out).dtype)
+        y_out = _namespace.vector("y_out", _namespace.as_array("y_out", self.y_out), Phi_out.shape[0])
         dtype = _namespace.common_dtype(Phi, Phi_out, y_out)
         for name, array in (("Phi", Phi), ("Phi_out", Phi_out), ("y_out", y_out)):
             object.__setattr__(self, name, array.astype(dtype, copy=False))
@@ -103,6 +103,10 @@ class TargetLearning(Problem):
     def _outer_root(self):
         """Return L with LLᵀ = ΦₒᵀΦₒ."""
         return self.Phi_out.T
+
+    def _outer_bounded(self):
+        """Return whether F has a lower bound in w: a sum of squares has."""
+        return True
 
     def _core_form(self):
         return "target_learning", tuple(_namespace.contiguous(a, self.dtype) for a in (self.Phi, self.Phi_out, self.y_out))

@@ -119,7 +119,8 @@ template <template <class> class Data> struct Loop {
     values.insert(values.end(), space.work.grad, space.work.grad + m);
     values.push_back(r.value);
     using W = wide_t<T>;
-    return {values, {convert<W>(r.status), r.steps, r.products, r.grad_norm, r.change, convert<W>(r.inner_status), convert<W>(r.adjoint_status)}};
+    const W inner = convert<W>(r.inner_status), adjoint = convert<W>(r.adjoint_status);
+    return {values, {convert<W>(r.status), r.steps, r.products, r.grad_norm, r.change, inner, adjoint}};
   }
 };
 

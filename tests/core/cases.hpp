@@ -41,7 +41,10 @@ inline std::vector<long long> symmetric_integers(Random& random, index n, index 
   for (auto& v : m) v = random.between(-4, 4);
   for (index i = 0; i < n; ++i)
     for (index j = 0; j <= i; ++j) {
-      for (index k = 0; k < rank; ++k) a[i * n + j] += (kind == INDEFINITE_MATRIX && k % 3 == 0 ? -1 : 1) * m[i * rank + k] * m[j * rank + k];
+      for (index k = 0; k < rank; ++k) {
+        const long long product = m[i * rank + k] * m[j * rank + k];
+        a[i * n + j] += kind == INDEFINITE_MATRIX && k % 3 == 0 ? -product : product;
+      }
       a[i * n + j] += i == j ? shift : 0;
       a[j * n + i] = a[i * n + j];
     }

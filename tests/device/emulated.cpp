@@ -16,7 +16,8 @@ template <class R> struct Batch {
   std::vector<pyblo::Outcome> out;
 
   explicit Batch(const std::vector<Case<R>>& cases, double step)
-      : count(index(cases.size())), n(cases[0].n), steps(cases.size(), step), scratch(bytes() * (blocks * threads / 32)), out(cases.size()) {
+      : count(index(cases.size())), n(cases[0].n), steps(cases.size(), step), scratch(bytes() * (blocks * threads / 32)),
+        out(cases.size()) {
     for (const Case<R>& c : cases) {
       A.insert(A.end(), c.A.begin(), c.A.end());
       b.insert(b.end(), c.b.begin(), c.b.end());

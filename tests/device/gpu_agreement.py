@@ -1,6 +1,6 @@
-"""Run the kernels on a GPU and count the problems whose bits are those of one core: ``python -P tests/device/gpu_agreement.py [count]``.
+"""Run the kernels on a GPU and count the problems whose bits are those of one core.
 
-Needs CuPy, NVRTC, a GPU, a C++ compiler, and a CPU with fma. All data are small integers times powers of two.
+Run as ``python -P tests/device/gpu_agreement.py [count]``. Needs CuPy, NVRTC, a GPU, a C++ compiler, and a CPU with fma. All data are small integers times powers of two.
 Exits 1 when a double differs; floats may, where subnormal numbers are met: CuPy compiles with -ftz=true.
 """
 
@@ -23,7 +23,7 @@ I64, F64, BOOL = numpy.int64, numpy.float64, numpy.bool_
 
 
 def problems(count, n, dtype, seed):
-    """Symmetric A, a quarter each of positive definite, singular (b in the range, and not) and indefinite ones; b and starts."""
+    """Symmetric A, in turn positive definite, singular with b in the range, singular without, and indefinite; b; starts."""
     random = numpy.random.default_rng(seed)
     kind = numpy.arange(count) % 4
     factor = random.integers(-4, 5, (count, n, n))
@@ -33,18 +33,20 @@ def problems(count, n, dtype, seed):
     b = random.integers(-8, 9, (count, n))
     b = numpy.where((kind == 1)[:, None], (A @ (b % 5 - 2)[..., None])[..., 0], b)
     scale = 2.0 ** -(3 + int(numpy.ceil(numpy.log2(n))))
-    return (A * scale).astype(dtype), (b * scale).astype(dtype), (random.integers(-8, 9, (count, n)) / 8).astype(dtype)
+    starts = random.integers(-8, 9, (count, n)) / 8
+    return (A * scale).astype(dtype), (b * scale).astype(dtype), starts.astype(dtype)
 
 
 def kernels(cupy, dtype):
-    """The kernels of batch.cu by name. The digest is there because CuPy's cache knows the source, but not its headers."""
+    """The kernels of batch.cu by name; the digest, because CuPy's cache knows the source but not its headers."""
     paths = sorted(path for folder in ("core", "device") for path in (ROOT / "csrc/pyblo" / folder).rglob("*.hpp"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
     scalar = {"float32": "float", "float64": "double"}[dtype]
     names = [f"pyblo::{name}<{scalar}>" for name in KERNELS]
     options = ("-std=c++20", f"-I{ROOT / 'csrc'}", f"-DPYBLO_HEADERS={digest}")
-    module = cupy.RawModule(code=(ROOT / "csrc/pyblo/device/batch.cu").read_text(), options=options, name_expressions=names)
-    return {name: module.get_function(expression) for name, expression in zip(KERNELS, names, strict=True)}
+    source = (ROOT / "csrc/pyblo/device/batch.cu").read_text()
+    module = cupy.RawModule(code=source, options=options, name_expressions=names)
+    return {kernel: module.get_function(name) for kernel, name in zip(KERNELS, names, strict=True)}
 
 
 def on_gpu(cupy, functions, name, data, arguments):
@@ -55,7 +57,7 @@ def on_gpu(cupy, functions, name, data, arguments):
     functions["scratch_bytes"]((1,), (1,), (I64(n), BOOL(True), need))
     scratch = cupy.empty(int(need.max()) * BLOCKS * THREADS // 32, numpy.uint8)
     out = cupy.zeros(count * OUTCOME.itemsize, numpy.uint8)
-    on_device = [cupy.asarray(value) if isinstance(value, numpy.ndarray) and value.ndim else value for value in arguments]
+    on_device = [cupy.asarray(value) if isinstance(value, numpy.ndarray) else value for value in arguments]
     functions[name]((BLOCKS,), (THREADS,), (I64(count), I64(n), A, b, x, *on_device, scratch, out))
     return x.get(), out.get().view(OUTCOME)
 
@@ -69,30 +71,38 @@ def on_cpu(library, name, data, arguments):
     pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (A, b, x)]
     function = library[f"{name}_{b.dtype.name}"]
     function.restype = None
-    function(ctypes.c_longlong(len(b)), ctypes.c_longlong(b.shape[1]), *pointers, *plain, out.ctypes.data_as(ctypes.c_void_p))
+    sizes = [ctypes.c_longlong(size) for size in b.shape]
+    function(*sizes, *pointers, *plain, out.ctypes.data_as(ctypes.c_void_p))
     return x, out
 
 
 def runs(count, n):
     """By name: the kernel and its arguments, the reference and its arguments."""
     steps = numpy.full(count, 0.25)
-    for name, from_zero, normal, stop in (("cg", True, False, (1e-6, 0, 3 * n)), ("cg fixed", True, False, (0, 0, 10)),
-                                          ("cg from x0", False, False, (1e-5, 1e-7, 2 * n)), ("cg normal", True, True, (1e-4, 0, 2 * n))):
+    for name, from_zero, normal, stop in (
+        ("cg", True, False, (1e-6, 0, 3 * n)),
+        ("cg fixed", True, False, (0, 0, 10)),
+        ("cg from x0", False, False, (1e-5, 1e-7, 2 * n)),
+        ("cg normal", True, True, (1e-4, 0, 2 * n)),
+    ):
         limits = numpy.array(stop, STOP)
         yield name, "batch_cg", (BOOL(from_zero), BOOL(normal), limits[()]), "cg", (BOOL(from_zero), BOOL(normal), limits)
     yield "neumann", "batch_neumann", (steps, I64(17)), "neumann", (steps, I64(17))
     for name, momentum, nesterov in (("gradient", 0.0, False), ("heavy ball", 0.5, False), ("nesterov", 0.5, True)):
         rule = (steps, F64(momentum), BOOL(nesterov))
         yield name, "batch_descend", (*rule, I64(20)), "descend", (*rule, F64(-1), I64(20))
-        yield f"{name} until", "batch_descend_until", (*rule, F64(1e-2), I64(60)), "descend", (*rule, F64(1e-2), I64(60))
+        limits = (F64(1e-2), I64(60))
+        yield f"{name} until", "batch_descend_until", (*rule, *limits), "descend", (*rule, *limits)
 
 
 def agreement(x, out, y, reference):
     """The problems of which every bit of the solution and of the report agrees; any NaN equals any NaN."""
     bits = x.view(f"u{x.itemsize}") == y.view(f"u{y.itemsize}")
-    solutions = (bits | (numpy.isnan(x) & numpy.isnan(y))).all(axis=1)
-    reports = [(out[field] == reference[field]) | ((out[field] != out[field]) & (reference[field] != reference[field])) for field in OUTCOME.names]
-    return int((solutions & numpy.logical_and.reduce(reports)).sum())
+    same = (bits | (numpy.isnan(x) & numpy.isnan(y))).all(axis=1)
+    for field in OUTCOME.names:
+        ours, theirs = out[field], reference[field]
+        same &= (ours == theirs) | (numpy.isnan(ours) & numpy.isnan(theirs))
+    return int(same.sum())
 
 
 def main(count=100_000):

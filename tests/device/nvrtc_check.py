@@ -39,13 +39,13 @@ def compiled(path, architecture):
 
 
 def main(paths):
-    for path in paths or sorted((ROOT / "csrc/pyblo/device").glob("*.cu")):
+    for path in map(Path, paths or sorted((ROOT / "csrc/pyblo/device").glob("*.cu"))):
         for architecture in ARCHITECTURES:
             try:
-                cubin, count = compiled(Path(path), architecture)
+                cubin, count = compiled(path, architecture)
             except RuntimeError as error:
                 sys.exit(str(error))
-            print(f"{path.name if isinstance(path, Path) else path}: {count} kernels for {architecture}, {len(cubin)} bytes")
+            print(f"{path.name}: {count} kernels for {architecture}, {len(cubin)} bytes")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ template <class R, int N> struct Mask {
 };
 
 template <class R, int N> struct Pack {
-  typedef R V __attribute__((vector_size(N * sizeof(R))));
+  static constexpr int bytes = N * sizeof(R);
+  typedef R V __attribute__((vector_size(bytes), aligned(bytes < 64 ? bytes : 64)));  // what scratch.hpp hands out
   V v;
   Pack() = default;
   explicit Pack(V a) : v(a) {}
