@@ -47,7 +47,7 @@ $(VENV)/.tools: pyproject.toml setup.py
 	touch $@
 
 # The extras of the package as it is registered; pip compiles nothing here.
-$(VENV)/.demo: EXTRAS := plot,cli
+$(VENV)/.demo: EXTRAS := plot,cli,data
 $(VENV)/.test: EXTRAS := test
 $(VENV)/.bench: EXTRAS := bench
 $(VENV)/.gpu: EXTRAS := gpu

@@ -149,7 +149,7 @@ def _iterated(core, problem, method, step, spectrum):
         basis = contiguous(spectrum.vectors, problem.dtype) if singular else None
         return core.cg(cg_stop(method, problem), method.normal, 0.0, basis)
     if isinstance(method, Damped):  # H + εI is definite: no projection
-        return core.cg(cg_stop(CG(), problem), False, method.eps, None)
+        return core.cg(cg_stop(CG(rtol=8 * float(np.finfo(problem.dtype).eps)), problem), False, method.eps, None)
     if isinstance(method, Identity):
         return core.identity()
     if isinstance(method, Unrolled):

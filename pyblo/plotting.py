@@ -16,11 +16,12 @@ COLORS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D
           "black": "#000000", "grey": "#7F7F7F"}
 
 STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 9, "mathtext.fontset": "dejavusans",
-    "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#444444", "axes.linewidth": 0.8,
-    "axes.axisbelow": True, "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6, "xtick.color": "#444444", "ytick.color": "#444444",
+    "font.family": "DejaVu Sans", "font.size": 9, "mathtext.fontset": "dejavusans", "text.usetex": False,
+    "axes.titlesize": 10, "axes.titlelocation": "left", "axes.edgecolor": "#444444", "axes.linewidth": 0.8,
+    "axes.spines.top": False, "axes.spines.right": False, "xtick.color": "#444444", "ytick.color": "#444444",
+    "axes.grid": True, "axes.axisbelow": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6,
     "legend.frameon": False, "legend.fontsize": 8, "legend.title_fontsize": 8, "lines.linewidth": 1.8, "lines.markersize": 5,
-    "figure.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 100, "savefig.dpi": 140, "text.usetex": False,
+    "figure.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 100, "savefig.dpi": 140,
 }
 
 

@@ -12,7 +12,7 @@ BILEVEL = ("reverse quadratic", "forward quadratic", "reverse ridge", "forward r
 
 @pytest.fixture(scope="module")
 def programs():
-    """One program per instruction set, each with its own widths of pack; and the scalar code built as in the package."""
+    """One program per instruction set, each with its own widths of pack; and scalar code built as in the package."""
     found = levels()
     widths = dict(zip(found, ("4", "8", "16"), strict=False))
     widths[list(found)[-1]] = ", ".join(("4", "8", "16")[len(found) - 1 :])

@@ -180,9 +180,10 @@ def table(result):
 def caption(result):
     """Return how the rows are to be read."""
     worst = max(each.limit.fun for each in result.runs)
-    return (f"‖u‖² and ‖w‖² in closed form, ‖u‖² by both loops, and Δ = ‖u_loop − u‖/‖u‖. {result.x.size} learned targets, original point "
-            f"{result.original}, inner step {result.inner_step:g}, outer step {result.outer_step:g}. T counts the terms of the Neumann "
-            f"series; the paper's sum up to K has K + 1 terms, so T = K + 1. All limits are outer solutions: F is at most {worst:.0e}.")
+    return (f"‖u‖² and ‖w‖² in closed form, ‖u‖² by both loops, and Δ = ‖u_loop − u‖/‖u‖. {result.x.size} learned targets, "
+            f"original point {result.original}, inner step {result.inner_step:g}, outer step {result.outer_step:g}. T counts the terms of "
+            f"the Neumann series; the paper's sum up to K has K + 1 terms, so T = K + 1. All limits are outer solutions: "
+            f"F is at most {worst:.0e}.")
 
 
 def _name(each):

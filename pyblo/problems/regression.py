@@ -158,14 +158,20 @@ class GramFactory:
 
 
 class HessianFactor:
-    """A factored H: Cholesky where λ > 0 makes it definite, else its eigenvectors."""
+    """A factored H: Cholesky where it is definite to working precision, else its eigenvectors."""
 
     def __init__(self, factory, H, definite):
         if not np.isfinite(H).all():
             raise FloatingPointError("H(u) is not finite")
         self.factory, self.H = factory, H
-        self.cholesky = scipy.linalg.cho_factor(H, lower=True, check_finite=False) if definite else None
-        self.eigen = None if definite else self.spectrum()
+        self.cholesky = self._cholesky() if definite else None
+        self.eigen = None if self.cholesky is not None else self.spectrum()
+
+    def _cholesky(self):
+        try:
+            return scipy.linalg.cho_factor(self.H, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:  # definite, but not to working precision
+            return None
 
     def spectrum(self):
         """Return (λ, V) of H."""

@@ -1,7 +1,8 @@
 """Run the kernels on a GPU and count the problems whose bits are those of one core.
 
-Run as ``python -P tests/device/gpu_agreement.py [count]``. Needs CuPy, NVRTC, a GPU, a C++ compiler, and a CPU with fma. All data are small integers times powers of two.
-Exits 1 when a double differs; floats may, where subnormal numbers are met: CuPy compiles with -ftz=true.
+Run as ``python -P tests/device/gpu_agreement.py [count]``. Needs CuPy, NVRTC, a GPU, a C++ compiler, a CPU with fma.
+All data are small integers times powers of two. Exits 1 when a double differs; floats may, where subnormal numbers are
+met: CuPy compiles with -ftz=true.
 """
 
 import ctypes
@@ -23,7 +24,7 @@ I64, F64, BOOL = numpy.int64, numpy.float64, numpy.bool_
 
 
 def problems(count, n, dtype, seed):
-    """Symmetric A, in turn positive definite, singular with b in the range, singular without, and indefinite; b; starts."""
+    """Symmetric A, in turn positive definite, singular with b in the range and without, indefinite; b; starts."""
     random = numpy.random.default_rng(seed)
     kind = numpy.arange(count) % 4
     factor = random.integers(-4, 5, (count, n, n))
@@ -86,7 +87,8 @@ def runs(count, n):
         ("cg normal", True, True, (1e-4, 0, 2 * n)),
     ):
         limits = numpy.array(stop, STOP)
-        yield name, "batch_cg", (BOOL(from_zero), BOOL(normal), limits[()]), "cg", (BOOL(from_zero), BOOL(normal), limits)
+        flags = (BOOL(from_zero), BOOL(normal))
+        yield name, "batch_cg", (*flags, limits[()]), "cg", (*flags, limits)
     yield "neumann", "batch_neumann", (steps, I64(17)), "neumann", (steps, I64(17))
     for name, momentum, nesterov in (("gradient", 0.0, False), ("heavy ball", 0.5, False), ("nesterov", 0.5, True)):
         rule = (steps, F64(momentum), BOOL(nesterov))
@@ -115,7 +117,8 @@ def main(count=100_000):
         for n in (5, 24, 33):
             data = problems(count, n, dtype, seed=n)
             for label, kernel, arguments, reference, plain in runs(count, n):
-                same = agreement(*on_gpu(cupy, functions, kernel, data, arguments), *on_cpu(library, reference, data, plain))
+                x, out = on_gpu(cupy, functions, kernel, data, arguments)
+                same = agreement(x, out, *on_cpu(library, reference, data, plain))
                 print(f"{dtype} n={n:3d} {label:16s} {same} of {count} agree to the bit", flush=True)
                 failed |= same < count and dtype == "float64"
     return int(failed)
