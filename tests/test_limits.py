@@ -82,6 +82,18 @@ def test_only_the_reduced_objective_must_be_bounded():
     assert pyblo.cold_start(problem, [3.0]).success
 
 
+@pytest.mark.parametrize("method", [pyblo.Exact(), pyblo.Neumann(3, step=0.4), pyblo.Damped(0.3)], ids=str)
+@pytest.mark.parametrize("a", [0.1, 0.58213268, 3e7])
+def test_an_objective_that_u_cannot_move_is_bounded(method, a):
+    # F sees w₁ − w₂ and u moves w₁ + w₂: K = 0 and k = 0, but for roundings of terms of the size of f.
+    ones = np.ones((2, 2))
+    problem = pyblo.Quadratic(ones, ones, np.array([[1.0, -1.0], [-1.0, 1.0]]), f=[-a, a])
+    found = pyblo.equilibria.cold_start(problem, [1.0, 2.0], [0.403, 1.523], method)
+    run = pyblo.cold_start(problem, [1.0, 2.0], [0.403, 1.523], method=method)
+    assert found.success and np.array_equal(found.u, [1.0, 2.0])
+    assert run.success and np.linalg.norm(run.jac) <= 1e-14 * a
+
+
 def test_the_start_outside_the_range_is_kept():
     # u₂ is not seen by F and w₂ not by f: both stay where they started (implicit bias of the cold start).
     problem = pyblo.Quadratic(np.diag([2.0, 0.0]), np.array([[2.0, 0.0], [0.0, 0.0]]), np.eye(2), f=[-1.0, 0.0])

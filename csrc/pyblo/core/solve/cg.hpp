@@ -69,7 +69,8 @@ template <class T> struct Refinement {
     using W = wide_t<T>;
     W* const found = s.truth.x;
     const W next = truth.judged(team, op, convert<W>(krylov.top), convert_mask<W>(running));
-    const mask_t<T> kept = running & (mask_t<T>(first) | convert_mask<T>(next <= residual));  // a refinement may only improve
+    // a refinement, or a run that broke down, may only improve
+    const mask_t<T> kept = running & ((mask_t<T>(first) & !krylov.broken) | convert_mask<T>(next <= residual));
     team.each(op.size(), [=](index i) {
       x[i] = select(kept, convert<T>(found[i]), x[i]);
       found[i] = convert<W>(x[i]);
