@@ -94,6 +94,9 @@ def reduce(problem, plan, inner, w0):
     rows = V.T @ problem._outer_root().astype(wide)
     X, Y = (response[:, None] * cross).T @ rows, rows.T @ (inner_response[:, None] * cross)
     w_bar = spectrum.inner_run(inner_response, np.zeros(problem.outer_size, problem.dtype), w0)
-    g = V.T @ problem.outer_gradients(np.zeros(problem.outer_shape, problem.dtype), w_bar)[1].astype(wide)
-    size = norm(response[:, None] * cross) * norm(g) if g.size else 0.0
-    return Reduced(X, Y, (response[:, None] * cross).T @ g, float(size), unit)
+    nothing = np.zeros(problem.outer_shape, problem.dtype)
+    g = problem.outer_gradients(nothing, w_bar.reshape(problem.inner_shape))[1].astype(wide)
+    f = problem.outer_gradients(nothing, np.zeros(problem.inner_shape, problem.dtype))[1]
+    # ‖Pw̄‖ + ‖f‖: what cancels in Pw̄ + f, or is orthogonal to V, leaves its rounding
+    size = norm(response[:, None] * cross) * (norm(g) + 2 * norm(f)) if g.size else 0.0
+    return Reduced(X, Y, (response[:, None] * cross).T @ (V.T @ g), float(size), unit)

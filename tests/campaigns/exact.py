@@ -74,9 +74,10 @@ class Trial:
             self.judge(f"Identity {route}", self.call(pyblo.Identity(), route), exact.implicit(w, g), unit)
 
     def inner(self, result, exact, w):
-        """The inner solution within εκ‖w‖, and F within that times ‖P‖‖w‖ + ‖f‖."""
+        """w within εκ‖w‖ and the rounding of Bu + d, ε‖A⁺‖(‖B‖‖u‖ + ‖d‖); F within that times ‖P‖‖w‖ + ‖f‖."""
         c, size = self.case, np.linalg.norm(result.w)
-        slack = EPS * c.kappa * max(size, np.linalg.norm(c.w0))
+        force = np.linalg.norm(c.B, 2) * np.linalg.norm(c.u) + np.linalg.norm(c.d)
+        slack = EPS * c.kappa * (max(size, np.linalg.norm(c.w0)) + force / c.top)
         self.tally.compare("inner solution", error(result.w, w), slack, CLOSED, self.seed)
         outer = np.linalg.norm(c.P, 2) * size + np.linalg.norm(c.f) + abs(c.h)
         gap = error(result.value, exact.value(w))
