@@ -1,6 +1,7 @@
 """The CUDA kernels: run on the CPU by an emulator, compiled where there is NVRTC, and run where there is a GPU."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 
@@ -12,7 +13,9 @@ DEVICE = ROOT / "tests/device"
 
 def script(name, *arguments):
     command = [sys.executable, "-P", str(DEVICE / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    # without what the sanitizers preload: NVRTC's own libraries are not found under it
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
 def needs_nvrtc():
