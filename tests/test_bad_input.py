@@ -490,8 +490,8 @@ else:
 
 @pytest.mark.parametrize("name", LONG)
 def test_interrupt_returns_within_half_a_second(name):
-    # -P and the folder of the package that is tested here: the child runs the same one. With one BLAS thread and a small
-    # matrix the factorisation, which no signal interrupts, is over long before the signal comes.
+    # -P and the folder of the package that is tested here: the child runs the same one. With one BLAS thread and a
+    # small matrix the factorisation, which no signal interrupts, is over long before the signal comes.
     environment = os.environ | {"PYTHONPATH": str(Path(pyblo.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, "-P", "-c", SCRIPT.replace("CALL", LONG[name])],
