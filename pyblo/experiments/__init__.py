@@ -37,6 +37,8 @@ EXPERIMENTS = {
     for experiment in (
         Experiment("antidistillation", "antidistillation",
                    "what approximate hypergradients choose among outer solutions that are equally good (paper 000, Fig. 11a, 11b)"),
+        Experiment("spectral-filters", "spectral_filters",
+                   "how truncating and damping the inverse Hessian filter its spectrum, and how loose their kinship is (Fig. 6, Eq. 5)"),
         Experiment("ridge-parkinson", "ridge_parkinson",
                    "one ridge penalty per feature, tuned by exact hypergradients on real data, against one penalty from a grid"),
     )

@@ -43,7 +43,7 @@ template <class T> struct Refinement {
     using W = wide_t<T>;
     const index n = op.size();
     // recursive and true residual differ: what a second run leaves must be small beside the rounding of x
-    const W aim = first ? truth.limit : truth.limit * W(0.0625);
+    const W aim = first ? truth.limit : truth.limit * W(0x1p-8);
     const W target = select(truth.limit > W(0), larger(aim, residual * W(64 * epsilon<T>)), W(0));
     const W before = krylov.steps, down = W(1) / truth.up;
     T *const r = s.r, *const d = s.d;
@@ -77,7 +77,7 @@ template <class T> struct Refinement {
     });
     team.sync();
     const mask_t<T> met = convert_mask<T>(next <= truth.limit), spent = !convert_mask<T>(krylov.steps < W(stop.max_steps));
-    const mask_t<T> better = convert_mask<T>((next < residual * W(0.5)) | ((truth.limit == W(0)) & stepped));
+    const mask_t<T> better = convert_mask<T>((next < residual * W(0.875)) | ((truth.limit == W(0)) & stepped));
     const mask_t<T> finite = convert_mask<T>(is_finite(next)) & is_finite(krylov.top);
     T outcome = select(spent | !better, T(stopped ? INTERRUPTED : NOT_CONVERGED), T(RUNNING));
     outcome = select(krylov.broken, T(INCONSISTENT), outcome);
