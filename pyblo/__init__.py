@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 
 _submodules = ["datasets", "equilibria", "linalg", "plotting"]
 _names = {
+    "_check": ["Check", "ProblemReport", "check_problem"],
     "algorithms": ["cold_start", "warm_start"],
     "hypergradient": ["Prepared", "hypergradient", "prepare", "value_and_grad"],
     "inner": ["ClosedForm", "GradientDescent", "Proximal"],
@@ -16,6 +17,7 @@ _names = {
     "problems.quadratic": ["Quadratic"],
     "problems.regression": ["Ridge"],
     "problems.target": ["TargetLearning"],
+    "problems.user": ["FixedPointMap", "FunctionProblem"],
     "result": ["BilevelResult", "History", "HypergradientResult", "SolveInfo"],
     "status": ["Status"],
 }

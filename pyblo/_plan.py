@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from . import _dispatch, spectral
+from ._callbacks import Guard
+from ._closed import ClosedForms, DenseFactory, dense
 from ._namespace import contiguous, require_memory
 from .inner import ClosedForm, GradientDescent, Proximal, check_pair
 from .methods import CG, Damped, Exact, Identity, Unrolled, require, step_limit
-from .status import Status
 
 ROUTES = ("auto", "spectral", "iterate")
 SMALL = 2048  # up to this many eigenvectors one decomposition is cheaper than the iterations that it replaces
@@ -32,6 +33,11 @@ class Plan:
     step: Any
     spectrum: spectral.Spectrum | None
     method_step: float | None
+    guard: Any = None
+
+    def blame(self):
+        """Return what brought NaN or infinity into the computation, where it is known."""
+        return self.problem._blame() + (self.guard.first_bad if self.guard else "")
 
 
 def check(problem, method, inner, route):
@@ -116,6 +122,8 @@ def _method_step(method, largest):
 
 
 def _resolve(name, step, largest, momentum, nesterov, count):
+    if largest is None:  # H is not symmetric: α = 1 is the map itself
+        return 1.0 if step is None else step
     if step is None:
         return 1 / largest if largest > 0 else 1.0
     limit = step_limit(largest, momentum, nesterov)
@@ -157,97 +165,62 @@ def _iterated(core, problem, method, step, spectrum):
     return core.neumann(method.terms, step)
 
 
-# --- a Hessian that depends on u: closed forms are Python functions that the core calls back -------------------------------
+# --- a Hessian that depends on u or w: closed forms are Python functions that the core calls back ---------------------------
 
 
 def _moving(problem, method, inner, route, u):
-    require(route != "spectral" or not isinstance(method, Unrolled),
-            f"route: the cross derivative of {type(problem).__name__} depends on w, so unrolling it is no filter of H; use route='iterate'")
+    guard = Guard(problem)
+    gram = hasattr(problem, "_factory")
+    _check_moving(problem, method, inner, route, gram)
     closed_method = isinstance(method, Exact | Damped) and route != "iterate" or route == "spectral"
-    fixed_run = isinstance(inner, GradientDescent) and inner.steps is not None
-    closed_inner = not isinstance(inner, GradientDescent) or (fixed_run and route == "spectral")
     descends = isinstance(inner, GradientDescent)
-    factory = problem._factory() if closed_method or closed_inner else None
-    needs_step = descends or _needs_step(method)
-    largest = _largest(problem, u) if needs_step else np.nan
+    closed_inner = not descends or (gram and inner.steps is not None and route == "spectral")
+    largest = _largest(guard, u) if descends or _needs_step(method) else None
     method_step = _method_step(method, largest)
-    core = _dispatch.core_problem(problem)
+    core = _dispatch.core_problem(problem, guard)
     kind = _dispatch.step_class(problem.dtype)
     sizes = problem.outer_size, problem.inner_size
-    factors = Factors(factory) if factory else None
+    factory = (problem._factory() if gram else DenseFactory(guard)) if closed_method or (closed_inner and gram) else None
+    closed = ClosedForms(guard, factory)
     if closed_inner:
         step = descent_step(inner, largest) if descends else None
-        inner_part = kind.python_inner(*sizes, partial(_closed_inner, problem, factors, inner, step))
+        inner_part = kind.python_inner(*sizes, partial(closed.inner, inner, step))
     else:
         inner_part = _descent(core, inner, largest)
     if closed_method:
-        adjoint_part = kind.python_hypergradient(*sizes, partial(_closed_hypergradient, problem, factors, method, method_step))
+        adjoint_part = kind.python_hypergradient(*sizes, partial(closed.hypergradient, method, method_step))
     else:
         adjoint_part = _iterated(core, problem, method, method_step, None)
-    return Plan(problem, method, kind(*sizes, inner_part, adjoint_part), None, method_step)
+    return Plan(problem, method, kind(*sizes, inner_part, adjoint_part), None, method_step, guard)
+
+
+def _check_moving(problem, method, inner, route, gram):
+    name = type(problem).__name__
+    require(route != "spectral" or not isinstance(method, Unrolled),
+            f"route: the derivatives of {name} depend on w, so unrolling it is no filter of H; use route='iterate'")
+    require(gram or not isinstance(inner, ClosedForm) or problem.has_inner_solution,
+            f"inner: {name} has no inner_solution; pass inner=GradientDescent(...)")
+    require(gram or not isinstance(inner, Proximal), f"inner: Proximal has no closed form for {name}; pass inner=GradientDescent(...)")
+    require(problem.symmetric or not isinstance(method, CG) or method.normal,
+            f"method: H of {name} is not symmetric; use CG(normal=True)")
+    require(problem.symmetric or route != "spectral", f"route: H of {name} is not symmetric; it has no spectral route")
+    require(problem.symmetric or not (isinstance(method, Damped) and route == "iterate"),
+            f"route: H of {name} is not symmetric; Damped has no iteration for it, use route='auto'")
 
 
 def _needs_step(method):
     return not isinstance(method, Exact | Damped | Identity | CG)
 
 
-def _largest(problem, u):
-    operator = problem.hessian(u, np.zeros(problem.inner_size, problem.dtype))
+def _largest(guard, u):
+    """Return λmax(H) at u and w = 0, or None where H is not symmetric."""
+    problem = guard.problem
+    if not problem.symmetric:
+        return None
+    u, w = np.array(u, problem.dtype).reshape(-1), np.zeros(problem.inner_size, problem.dtype)
     if problem.inner_size > SMALL:
-        return spectral.largest_eigenvalue(operator)
-    return float(np.linalg.eigvalsh(operator @ np.eye(problem.inner_size)).max(initial=0.0))
-
-
-class Factors:
-    """The factor of H(u) + εI at the last u, which the inner solution and the adjoint share."""
-
-    def __init__(self, factory):
-        self.factory = factory
-        self.last = {}
-
-    def at(self, u, eps=0.0):
-        """Return the factor at u."""
-        key, factor = self.last.get(eps, (None, None))
-        if key is None or not np.array_equal(key, u):
-            factor = self.factory.at(u, eps)
-            self.last[eps] = (u, factor)
-        return factor
-
-
-def _closed_inner(problem, factors, inner, step, u, start):
-    try:
-        if isinstance(inner, ClosedForm):
-            w = factors.at(u).inner_solution(start)
-        else:
-            gradient = problem.inner_gradient(u, start)
-            if isinstance(inner, Proximal):
-                w = start - factors.at(u, inner.eps).solve(gradient)
-            else:
-                run = Unrolled(inner.steps, step, inner.momentum, inner.nesterov)
-                w = start - factors.at(u).filtered(partial(run.response, step=step), gradient)
-    except (np.linalg.LinAlgError, FloatingPointError) as error:
-        return np.full_like(start, np.nan), _status_of(error)
-    return w, int(Status.COMPLETED)
-
-
-def _status_of(error):
-    return int(Status.DIVERGED if isinstance(error, FloatingPointError) else Status.INDEFINITE)
-
-
-def _closed_hypergradient(problem, factors, method, step, u, start, w):
-    nothing = np.full_like(w, np.nan)
-    if not np.isfinite(w).all():
-        return np.nan, np.full_like(u, np.nan), nothing, nothing, int(Status.DIVERGED), 0
-    value = problem.outer_value(u, w)
-    grad_u, g = problem.outer_gradients(u, w)
-    try:
-        if isinstance(method, Exact):
-            q = factors.at(u).solve(g)
-        elif isinstance(method, Damped):
-            q = factors.at(u, method.eps).solve(g)
-        else:
-            q = factors.at(u).filtered(partial(method.response, step=step), g)
-    except (np.linalg.LinAlgError, FloatingPointError) as error:
-        return value, np.full_like(u, np.nan), g, nothing, _status_of(error), 0
-    grad = grad_u - problem.cross(u, w).H @ q
-    return value, grad, g, q, int(Status.COMPLETED if np.isfinite(grad).all() else Status.DIVERGED), 0
+        return spectral.largest_eigenvalue(problem.hessian(u.reshape(problem.outer_shape), w.reshape(problem.inner_shape)))
+    H = dense(guard.hessian(u, w)[0], w.size, np.float64)
+    if not np.isfinite(H).all():
+        raise ValueError(f"λmax of H at the first u is not finite:{guard.first_bad or ' u is too large'}")
+    return float(np.linalg.eigvalsh(H).max(initial=0.0))

@@ -91,7 +91,7 @@ def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, 
     rows = _history_rows(problem, maxiter) if history else (None,) * 4
     watch = None if callback is None else Watch(problem, callback)
     raw = plan.step.run(u, w, step, tol, 0 if drift is not None else maxiter, warm, *_trim(rows, drift), watch)
-    return _result(problem, raw, rows, drift, step, tol, warm)
+    return _result(plan, raw, rows, drift, step, tol, warm)
 
 
 def _outer_step(prepared, plan, step, w0, warm):
@@ -146,7 +146,8 @@ def _takes_intermediate_result(callback):
         return False
 
 
-def _result(problem, raw, rows, drift, step, tol, warm):
+def _result(plan, raw, rows, drift, step, tol, warm):
+    problem = plan.problem
     u, w, grad, value, nit, products, norm, change, status, inner, adjoint = raw
     status = Status(status) if drift is None else Status.UNBOUNDED
     numbers = f"{nit} steps of {step:.3g}, ‖dF/du‖ = {norm:.3g}, tol = {tol:g}" + (f", ‖w⁺ − w‖ = {change:.3g}" if warm else "")
@@ -160,5 +161,5 @@ def _result(problem, raw, rows, drift, step, tol, warm):
     u = u.reshape(outer)
     return BilevelResult(
         u=u, x=u, w=w.reshape(inner_shape), fun=float(value), jac=grad.reshape(outer), success=status.success, status=status,
-        message=status.explain(numbers) + (problem._blame() if status == Status.DIVERGED else ""), inner_status=Status(inner), adjoint_status=Status(adjoint), nit=nit, nhvp=products,
+        message=status.explain(numbers) + (plan.blame() if status == Status.DIVERGED else ""), inner_status=Status(inner), adjoint_status=Status(adjoint), nit=nit, nhvp=products,
         history=history)

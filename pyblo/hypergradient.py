@@ -95,13 +95,16 @@ class ValueAndGrad:
 
     def __init__(self, prepared, w0):
         self.prepared = prepared
-        self.w0 = prepared.problem._w(w0, "w0")
+        self.w0 = prepared.problem._w(w0, "w0").reshape(prepared.problem.inner_shape)
 
     def __call__(self, u):
-        raw = self.prepared._evaluate(u, None, self.w0)
+        u = np.asarray(u)
+        shape = self.prepared.problem.outer_shape
+        flat = u.ndim == 1 and u.size == self.prepared.problem.outer_size  # as SciPy's optimisers hand it over
+        raw = self.prepared._evaluate(u.reshape(shape) if flat else u, None, self.w0)
         if not raw.status.success:
             warnings.warn(raw.message, RuntimeWarning, stacklevel=2)
-        return raw.value, raw.grad
+        return raw.value, raw.grad.reshape(u.shape)
 
 
 class Prepared:
@@ -152,12 +155,13 @@ class Prepared:
         plan, g = raw.plan, raw.grad_w.astype(np.float64)
         size = norm(g)
         inside = g if plan.spectrum is None else plan.spectrum.range_part(raw.grad_w).astype(np.float64)
-        definite = plan.spectrum is None and not self.problem.fixed_hessian and not isinstance(self.method, Unrolled)
+        definite = hasattr(self.problem, "_factory") and not isinstance(self.method, Unrolled)  # H of Ridge
         null = None if plan.spectrum is None and not definite else float(norm(g - inside) / size) if size else 0.0
-        if raw.adjoint is None or isinstance(self.method, Unrolled):
+        if raw.adjoint is None or isinstance(self.method, Unrolled) or not np.isfinite(raw.adjoint).all():
             return None, null
         q = raw.adjoint.astype(np.float64)
-        Hq = self.problem.hessian(raw.u, raw.w) @ q
+        problem = self.problem
+        Hq = problem.hessian(raw.u.reshape(problem.outer_shape), raw.w.reshape(problem.inner_shape)).rmatvec(q)
         if isinstance(self.method, Damped):
             return float(norm(Hq + self.method.eps * q - g)), null
         return float(norm(Hq - (inside if isinstance(self.method, Exact | CG) else g))), null
@@ -183,7 +187,7 @@ class Evaluation:
             self.message = "Inner run: " + self.inner_status.explain(f"{int(inner_steps)} steps, ‖∇_w f‖ = {inner_residual:.3g}")
 
         if self.status == Status.DIVERGED:
-            self.message += plan.problem._blame()
+            self.message += plan.blame()
 
     def _numbers(self, residual):
         return f"‖Hq − g‖ = {residual:.3g} after {self.nhvp} products" if isinstance(self.plan.method, CG) else ""

@@ -25,6 +25,12 @@ class Problem(abc.ABC):
         Leading axes of a batch of problems; () for one.
     fixed_hessian : bool
         Whether H depends on neither u nor w, so that it can be factored once.
+    symmetric : bool
+        Whether H is symmetric, as it is for a minimisation; False for the fixed point of a map w = Φ(u, w), whose "inner
+        gradient" is w − Φ(u, w).
+
+    A subclass gives outer_shape, inner_shape, dtype, inner_gradient, hessian, cross, outer_value and outer_gradients; inner_solution
+    too where there is a closed form. It reaches the same C++ loops as the built-in problems.
 
     Examples
     --------
@@ -35,6 +41,7 @@ class Problem(abc.ABC):
     """
 
     fixed_hessian = False
+    symmetric = True
     batch_shape = ()
 
     @property
@@ -62,9 +69,9 @@ class Problem(abc.ABC):
         """The number of inner variables, n."""
         return math.prod(self.inner_shape)
 
-    @abc.abstractmethod
     def inner_value(self, u, w):
-        """Return f(u, w)."""
+        """Return f(u, w); no loop needs it."""
+        raise NotImplementedError(f"{type(self).__name__} has no inner_value")
 
     @abc.abstractmethod
     def inner_gradient(self, u, w):
@@ -86,9 +93,14 @@ class Problem(abc.ABC):
     def cross(self, u, w):
         """Return M = ∂(∇_w f)/∂u as a LinearOperator of shape (n, m); its .H gives Mᵀq."""
 
-    @abc.abstractmethod
     def inner_solution(self, u, w0=None):
-        """Return the inner solution at u that is nearest w0 (zero where None)."""
+        """Return the inner solution at u that is nearest w0 (zero where None), where there is a closed form."""
+        raise NotImplementedError(f"{type(self).__name__} has no inner_solution; pass inner=GradientDescent(...)")
+
+    @property
+    def has_inner_solution(self):
+        """Whether inner_solution is given."""
+        return type(self).inner_solution is not Problem.inner_solution
 
     def _blame(self):
         """Return which arrays of the problem hold NaN or infinity, as a sentence, or an empty string."""

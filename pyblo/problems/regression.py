@@ -148,7 +148,12 @@ class GramFactory:
     gram: np.ndarray
     moment: np.ndarray
 
-    def at(self, u, eps=0.0):
+    @staticmethod
+    def key(u, w):
+        """Return what H depends on."""
+        return (u.copy(),)
+
+    def at(self, u, w=None, eps=0.0):
         """Return the factor of H(u) + εI; raises LinAlgError where it is not positive semidefinite, FloatingPointError
         where it overflows."""
         penalties = self.problem.penalties(u)[0]

@@ -8,6 +8,7 @@ namespace py = pybind11;
 namespace pyblo {
 
 void bind_blas(py::module_&);
+void bind_callback(py::module_&);
 void bind_linear(py::module_&);
 void bind_problem(py::module_&);
 void bind_step(py::module_&);
@@ -30,6 +31,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyblo::bind_status(m);
   pyblo::bind_step(m);
   pyblo::bind_problem(m);
+  pyblo::bind_callback(m);
   pyblo::bind_linear(m);
   pyblo::bind_blas(m);
 }

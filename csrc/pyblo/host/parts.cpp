@@ -5,7 +5,7 @@ namespace pyblo {
 namespace {
 
 template <class T> index hessian_madds(const AnyProblem<T>& any) {
-  return std::visit([](const auto& p) { return p.hessian(nullptr, nullptr).madds(); }, any);
+  return std::visit([](const auto& p) { return p.madds(); }, any);
 }
 
 // The outer gradients at (u, w), finite or not

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "blas_dense.hpp"
+#include "callback.hpp"
 #include "pyblo/core/hypergrad/unrolled.hpp"
 #include "pyblo/core/operator/shifted.hpp"
 #include "pyblo/core/problem/quadratic.hpp"
@@ -14,7 +15,7 @@
 
 namespace pyblo {
 
-template <class T> using AnyProblem = std::variant<Quadratic<T, BlasDense<T>>, TargetLearning<T>, Ridge<T>>;
+template <class T> using AnyProblem = std::variant<Quadratic<T, BlasDense<T>>, TargetLearning<T>, Ridge<T>, CallbackProblem<T>>;
 
 // A run of the recurrence: of `steps` steps, or until tol where it is given
 struct Descent {

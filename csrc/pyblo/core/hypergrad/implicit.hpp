@@ -1,5 +1,6 @@
 // Approximate implicit differentiation: dF/du = ∂F/∂u − Mᵀq, where q solves Hᵀq = ∂F/∂w as well as the method does.
 #pragma once
+#include "../operator/transposed.hpp"
 #include "../solve/neumann.hpp"
 
 namespace pyblo {
@@ -25,7 +26,7 @@ template <class T> struct AdjointScratch {
 template <class T, class G, class A>
 Report<T> solve_adjoint(G team, const A& op, const T* g, T* q, const AdjointMethod<T>& method, AdjointScratch<T> s,
                         Pulse& pulse) {
-  if (method.kind == Adjoint::cg) return cg(team, op, g, q, true, method.normal, s.cg, method.stop, pulse);
+  if (method.kind == Adjoint::cg) return cg(team, Transposed<A>{op}, g, q, true, method.normal, s.cg, method.stop, pulse);
   if (method.kind == Adjoint::neumann) return neumann(team, op, g, q, true, s.descend, method.step, method.terms, pulse);
   copy(team, op.size(), g, q);
   using W = wide_t<T>;

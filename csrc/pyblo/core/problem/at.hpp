@@ -9,7 +9,7 @@ template <class T, class P> struct InnerGradient {
   const P& problem;
   const T* cache;
 
-  index madds() const { return problem.hessian(cache, nullptr).madds(); }
+  index madds() const { return problem.madds(); }
   template <class G, class V> void operator()(G team, const V* w, V* out) const {
     problem.gradient(team, cache, w, out);
   }

@@ -2,7 +2,7 @@
 //
 // What an algorithm may ask of a problem (the inner condition is G(u, w) = 0, H = ∂G/∂w, M = ∂G/∂u):
 //   constant                          H and M do not depend on w
-//   outer_size, inner_size, cache_size
+//   outer_size, inner_size, cache_size, madds (the work of one product with H)
 //   fix(team, u, cache)               whatever depends on u alone
 //   gradient(team, cache, w, out)     G(u, w); w may be of the wide type
 //   hessian(cache, w)                 H, an operator
@@ -24,6 +24,7 @@ template <class T, class Matrix = Dense<T>> struct Quadratic {
   index outer_size() const { return B.cols; }
   index inner_size() const { return A.size(); }
   index cache_size() const { return A.size(); }
+  index madds() const { return A.madds(); }
 
   // c = Bu + d
   template <class G> void fix(G team, const T* u, T* cache) const {

@@ -15,6 +15,7 @@ template <class T> struct Ridge {
   index outer_size() const { return diagonal ? X.cols : 1; }
   index inner_size() const { return X.cols; }
   index cache_size() const { return X.cols; }
+  index madds() const { return X.madds(); }
 
   // λ, one per feature
   template <class G> void fix(G team, const T* u, T* cache) const {

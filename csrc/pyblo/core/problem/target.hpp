@@ -12,6 +12,7 @@ template <class T> struct TargetLearning {
   index outer_size() const { return phi.rows; }
   index inner_size() const { return phi.cols; }
   index cache_size() const { return phi.rows; }
+  index madds() const { return phi.madds(); }
 
   template <class G> void fix(G team, const T* u, T* cache) const { copy(team, outer_size(), u, cache); }
   template <class G, class V> void gradient(G team, const T* cache, const V* w, V* out) const {
