@@ -24,6 +24,7 @@ class Plan:
     ----------
     step : the core's step: evaluate() and run().
     method : the method, its step resolved in method_step.
+    core : the core's copy of the problem.
     spectrum : the Spectrum of a fixed Hessian, where it was computed.
     null_known : whether HH⁺g can be told: from the spectrum, or because H is definite.
     """
@@ -33,7 +34,15 @@ class Plan:
     step: Any
     spectrum: spectral.Spectrum | None
     method_step: float | None
+    core: Any
     guard: Any = None
+
+    def run_derivatives(self, u, start, grad_w):
+        """Return (dF/dw₀, dF/dα) of the whole run of an Unrolled method."""
+        method = self.method
+        rule = _dispatch.Rule(self.method_step, method.momentum, method.nesterov)
+        grad_w0, slope = self.core.run_derivatives(rule, method.steps, u, start, grad_w)
+        return grad_w0.reshape(self.problem.inner_shape), float(slope)
 
     def blame(self):
         """Return what brought NaN or infinity into the computation, where it is known."""
@@ -85,7 +94,7 @@ def _fixed(problem, method, inner, route):
     else:
         adjoint_part = _iterated(core, problem, method, method_step, spectrum)
     step = _dispatch.step_class(problem.dtype)(problem.outer_size, problem.inner_size, inner_part, adjoint_part)
-    return Plan(problem, method, step, spectrum, method_step)
+    return Plan(problem, method, step, spectrum, method_step, core)
 
 
 def inner_response(spectrum, inner, largest):
@@ -161,7 +170,7 @@ def _iterated(core, problem, method, step, spectrum):
     if isinstance(method, Identity):
         return core.identity()
     if isinstance(method, Unrolled):
-        return core.unrolled(_dispatch.Rule(step, method.momentum, method.nesterov), method.steps, method.mode == "forward")
+        return core.unrolled(_dispatch.Rule(step, method.momentum, method.nesterov), method.steps, method.differentiated, method.mode == "forward")
     return core.neumann(method.terms, step)
 
 
@@ -191,7 +200,7 @@ def _moving(problem, method, inner, route, u):
         adjoint_part = kind.python_hypergradient(*sizes, partial(closed.hypergradient, method, method_step))
     else:
         adjoint_part = _iterated(core, problem, method, method_step, None)
-    return Plan(problem, method, kind(*sizes, inner_part, adjoint_part), None, method_step, guard)
+    return Plan(problem, method, kind(*sizes, inner_part, adjoint_part), None, method_step, core, guard)
 
 
 def _check_moving(problem, method, inner, route, gram):

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import norm  # scaled: it does not overflow
 
 from . import _plan
+from ._second import outer_hessian
 from .methods import CG, Damped, Exact, Unrolled, require
 from .result import HypergradientResult
 from .status import Status
@@ -106,6 +107,11 @@ class ValueAndGrad:
             warnings.warn(raw.message, RuntimeWarning, stacklevel=2)
         return raw.value, raw.grad.reshape(u.shape)
 
+    def hessp(self, u, p):
+        """Return ∇²F*(u) p, for `scipy.optimize.minimize(…, jac=True, hessp=…)`."""
+        problem = self.prepared.problem
+        return self.prepared.outer_hessian(np.reshape(u, problem.outer_shape)) @ np.ravel(p)
+
 
 class Prepared:
     """A problem, a method and an inner solver, with what was factored for them; made by `prepare`.
@@ -139,8 +145,32 @@ class Prepared:
         raw = self._evaluate(u, w, w0)
         residual, null_component = self._diagnose(raw) if np.isfinite(raw.grad_w).all() and np.isfinite(raw.w).all() else (None, None)
         adjoint = None if raw.adjoint is None else raw.adjoint.reshape(self.problem.inner_shape)
-        w = raw.w.reshape(self.problem.inner_shape)
-        return HypergradientResult(raw.value, raw.grad, w, adjoint, residual, null_component, raw.status, raw.message, raw.nhvp)
+        grad_w0, grad_step = None, None
+        if isinstance(self.method, Unrolled) and raw.status.success:
+            grad_w0, grad_step = raw.plan.run_derivatives(raw.u, self.problem._w(w0, "w0"), raw.grad_w)
+        return HypergradientResult(
+            value=raw.value, grad=raw.grad, w=raw.w.reshape(self.problem.inner_shape), adjoint=adjoint, residual=residual,
+            null_component=null_component, status=raw.status, message=raw.message, nhvp=raw.nhvp, grad_w0=grad_w0, grad_step=grad_step)
+
+    def outer_hessian(self, u):
+        """Return the Hessian of F*(u) = F(u, w*(u)) as a LinearOperator (m, m), by the implicit function theorem.
+
+        For Quadratic, TargetLearning and Ridge prepared with Exact(). With it SciPy's trust-ncg and Newton-CG work.
+
+        Raises
+        ------
+        ValueError
+            For another method, or a problem without second derivatives.
+
+        Examples
+        --------
+        >>> import numpy as np, pyblo
+        >>> problem = pyblo.Quadratic(A=2 * np.eye(1), B=-np.eye(1), P=np.eye(1))  # F* = u²/8
+        >>> pyblo.prepare(problem).outer_hessian([4.0]) @ np.ones(1)
+        array([0.25])
+        """
+        u = self.problem._u(u)
+        return outer_hessian(self.plan(u), u)
 
     def _evaluate(self, u, w, w0):
         problem = self.problem

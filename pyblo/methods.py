@@ -286,6 +286,8 @@ class Unrolled(Filtered):
         In [0, 1): heavy ball, or Nesterov's with nesterov=True.
     nesterov : bool
         Evaluate the gradient at the extrapolated point.
+    last : int, optional
+        Differentiate only the last steps of the run (truncated iterative differentiation); None is all of them.
     mode : {"reverse", "forward"}
         Reverse costs one run backwards (nothing is stored where H is constant, √T checkpoints elsewhere); forward carries
         one tangent per outer variable.
@@ -302,13 +304,21 @@ class Unrolled(Filtered):
     momentum: float = 0.0
     nesterov: bool = False
     mode: str = "reverse"
+    last: int | None = None
 
     def __post_init__(self):
         check_count("steps", self.steps)
+        if self.last is not None:
+            require(check_count("last", self.last) <= self.steps, f"last: {self.last} is more than the {self.steps} steps of the run")
         if self.step is not None:
             check_number("step", self.step, positive=True)
         check_number("momentum", self.momentum, below=1.0)
         require(self.mode in ("reverse", "forward"), f"mode: {self.mode!r} is not known; expected 'reverse' or 'forward'")
 
     def response(self, values, nonzero, step):
-        return recurrence_filter(values, self.steps, step, self.momentum, self.nesterov)
+        return recurrence_filter(values, self.differentiated, step, self.momentum, self.nesterov)
+
+    @property
+    def differentiated(self):
+        """The number of steps that are differentiated."""
+        return self.steps if self.last is None else self.last

@@ -133,6 +133,10 @@ class Quadratic(Problem):
         kept = values > eps * largest
         return vectors[:, kept] * np.sqrt(values[kept])
 
+    def _outer_product(self, v):
+        """Return ∂²F/∂w² v."""
+        return self.P @ v
+
     def _outer_bounded(self):
         """Return whether F has a lower bound in w: f in the range of P. A drift needs more than this."""
         if not self.f.any():

@@ -135,6 +135,10 @@ class Ridge(Problem):
         require_finite(X=self.X, y=self.y, X_val=self.X_val, y_val=self.y_val)
         return GramFactory(self, self.X.T @ self.X / self._rows, self.X.T @ self.y / self._rows)
 
+    def _outer_product(self, v):
+        """Return ∂²F/∂w² v."""
+        return self.X_val.T @ (self.X_val @ v) / self.dtype.type(self.X_val.shape[0])
+
     def _core_form(self):
         arrays = (_namespace.contiguous(array, self.dtype) for array in (self.X, self.y, self.X_val, self.y_val))
         return "ridge", (*arrays, self.penalty == "diagonal", bool(self.log))

@@ -104,6 +104,10 @@ class TargetLearning(Problem):
         """Return L with LLᵀ = ΦₒᵀΦₒ."""
         return self.Phi_out.T
 
+    def _outer_product(self, v):
+        """Return ∂²F/∂w² v."""
+        return self.Phi_out.T @ (self.Phi_out @ v)
+
     def _outer_bounded(self):
         """Return whether F has a lower bound in w: a sum of squares has."""
         return True

@@ -68,7 +68,7 @@ template <class T, class P> struct TestStep {
     const T value = problem.outer(team, u, w, grad, grad_w.data());
     if (plan.reverse)
       return {value, unrolled_reverse(team, problem, cache.data(), start, grad_w.data(), grad, q.data(), between.data(), run.work,
-                                      plan.rule, plan.steps, pulse)};
+                                      Run{plan.rule, plan.steps, plan.steps}, pulse)};
     const auto& op = problem.hessian(cache.data(), w);
     const Report<T> report = solve_adjoint(team, op, grad_w.data(), q.data(), method, solve.work, pulse);
     subtract_cross(team, problem, cache.data(), w, q.data(), grad, between.data());
@@ -94,7 +94,7 @@ template <template <class> class Data> struct Hypergradients {
     Workspace<ForwardScratch<T>> space(problem.inner_size(), problem.outer_size());
     problem.outer(Solo{}, data.u.data(), w.data(), grad.data(), step.grad_w.data());
     const auto report = unrolled_forward(Solo{}, problem, step.cache.data(), data.w0.data(), step.grad_w.data(), grad.data(), space.work,
-                                         plan.rule, plan.steps, pulse);
+                                         Run{plan.rule, plan.steps, plan.steps}, pulse);
     return outputs(grad, report);
   }
 };

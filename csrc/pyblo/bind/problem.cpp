@@ -1,5 +1,6 @@
 // The core's problems and the parts of a step that each of them gives.
 #include "arrays.hpp"
+#include "pulse.hpp"
 #include "pyblo/host/parts.hpp"
 
 namespace pyblo {
@@ -63,6 +64,24 @@ Owned<Hypergradient<T>> bind_cg(const OwnedProblem<T>& p, Stop stop, bool normal
   return {implicit<T>(p.part, {Adjoint::cg, 0, 0, stop, normal}, eps, range), o};
 }
 
+// (dF/dw₀, dF/dα) of a run from start, at whose end ∂F/∂w is grad_w
+template <class T>
+py::tuple bind_run_derivatives(const OwnedProblem<T>& p, Rule rule, index steps, const Array<T>& u, const Array<T>& start,
+                               const Array<T>& grad_w) {
+  const index n = inner_size(p), m = std::visit([](const auto& q) { return q.outer_size(); }, p.part);
+  Array<T> grad_w0(n);
+  const T *pu = vector(u, m), *ps = vector(start, n), *pg = vector(grad_w, n);
+  T* const out = grad_w0.mutable_data();
+  T slope = 0;
+  Heart heart;
+  {
+    py::gil_scoped_release nogil;
+    Pulse pulse = heart.pulse();
+    slope = run_derivatives<T>(p.part, rule, steps, pu, ps, pg, out, pulse);
+  }
+  return py::make_tuple(grad_w0, slope);
+}
+
 template <class T> void bind(py::module_& m, const char* name) {
   using P = OwnedProblem<T>;
   m.def("quadratic", &quadratic<T>, py::arg("A").noconvert(), py::arg("B").noconvert(), py::arg("P").noconvert(),
@@ -77,9 +96,12 @@ template <class T> void bind(py::module_& m, const char* name) {
              return {implicit<T>(p.part, {Adjoint::identity, 0, 0, {}, false}, 0, {}), p.owners};
            })
       .def("cg", &bind_cg<T>, py::arg("stop"), py::arg("normal"), py::arg("eps"), py::arg("basis").noconvert())
-      .def("unrolled", [](const P& p, Rule rule, index steps, bool forward) -> Owned<Hypergradient<T>> {
-             return {unrolled<T>(p.part, rule, steps, forward), p.owners};
-           }, py::arg("rule"), py::arg("steps"), py::arg("forward"))
+      .def("unrolled", [](const P& p, Rule rule, index steps, index last, bool forward) -> Owned<Hypergradient<T>> {
+             require(last <= steps, "last is at most steps");
+             return {unrolled<T>(p.part, {rule, steps, last}, forward), p.owners};
+           }, py::arg("rule"), py::arg("steps"), py::arg("last"), py::arg("forward"))
+      .def("run_derivatives", &bind_run_derivatives<T>, py::arg("rule"), py::arg("steps"), py::arg("u").noconvert(),
+           py::arg("start").noconvert(), py::arg("grad_w").noconvert())
       .def("spectral", [](const P& p, const Array<T>& V, const Array<T>& K) -> Owned<Hypergradient<T>> {
              Owners o = p.owners;
              const Dense<T> v = o.keep_matrix(V), k = o.keep_matrix(K);

@@ -42,7 +42,7 @@ Hyper<T> implicit_run(const P& p, const AdjointMethod<T>& method, double eps, co
 }
 
 template <class T, class P>
-Hyper<T> unrolled_run(const P& p, Rule rule, index steps, bool forward, const T* u, const T* start, const T* w, Gradients<T> out,
+Hyper<T> unrolled_run(const P& p, Run run, bool forward, const T* u, const T* start, const T* w, Gradients<T> out,
                       Scratch s, Pulse& pulse) {
   const index n = p.inner_size(), m = p.outer_size();
   T *const cache = s.take<T>(p.cache_size()), *const between = s.take<T>(m);
@@ -50,10 +50,10 @@ Hyper<T> unrolled_run(const P& p, Rule rule, index steps, bool forward, const T*
   const T value = outer_gradients(p, u, w, out);
   if (forward) {
     fill(Solo{}, n, T(0), out.adjoint);
-    return {value, unrolled_forward(Solo{}, p, cache, start, out.inner, out.outer, ForwardScratch<T>(s, n, m), rule, steps, pulse)};
+    return {value, unrolled_forward(Solo{}, p, cache, start, out.inner, out.outer, ForwardScratch<T>(s, n, m), run, pulse)};
   }
   return {value, unrolled_reverse(Solo{}, p, cache, start, out.inner, out.outer, out.adjoint, between,
-                                  ReverseScratch<T>(s, n, steps, P::constant), rule, steps, pulse)};
+                                  ReverseScratch<T>(s, n, run.last, P::constant), run, pulse)};
 }
 
 }  // namespace
@@ -102,7 +102,7 @@ Hypergradient<T> implicit(AnyProblem<T> any, AdjointMethod<T> method, double eps
       any);
 }
 
-template <class T> Hypergradient<T> unrolled(AnyProblem<T> any, Rule rule, index steps, bool forward) {
+template <class T> Hypergradient<T> unrolled(AnyProblem<T> any, Run run, bool forward) {
   const index madds = hessian_madds(any);
   return std::visit(
       [&](const auto& p) {
@@ -113,10 +113,10 @@ template <class T> Hypergradient<T> unrolled(AnyProblem<T> any, Rule rule, index
           if (forward)
             ForwardScratch<T>(s, n, m);
           else
-            ReverseScratch<T>(s, n, steps, P::constant);
+            ReverseScratch<T>(s, n, run.last, P::constant);
         });
         return Hypergradient<T>{bytes, madds, [=](const T* u, const T* start, const T* w, Gradients<T> out, Scratch s, Pulse& pulse) {
-          return unrolled_run(p, rule, steps, forward, u, start, w, out, s, pulse);
+          return unrolled_run(p, run, forward, u, start, w, out, s, pulse);
         }};
       },
       any);
@@ -138,12 +138,36 @@ template <class T> Hypergradient<T> spectral(AnyProblem<T> any, Dense<T> V, Dens
       any);
 }
 
+template <class T>
+T run_derivatives(const AnyProblem<T>& any, Rule rule, index steps, const T* u, const T* start, const T* grad_w, T* grad_w0, Pulse& pulse) {
+  return std::visit(
+      [&](const auto& p) {
+        using P = std::decay_t<decltype(p)>;
+        const index n = p.inner_size(), m = p.outer_size();
+        T *cache = nullptr, *grad = nullptr, *q = nullptr, *between = nullptr;
+        const auto layout = [&](Scratch& s) {
+          cache = s.take<T>(p.cache_size()), grad = s.take<T>(m), q = s.take<T>(n), between = s.take<T>(m);
+          return std::pair(ReverseScratch<T>(s, n, steps, P::constant), StepScratch<T>(s, n));
+        };
+        const Buffer memory(bytes_of(layout));
+        Scratch scratch = memory.scratch();
+        const auto [back, ahead] = layout(scratch);
+        p.fix(Solo{}, u, cache);
+        fill(Solo{}, m, T(0), grad);
+        unrolled_reverse(Solo{}, p, cache, start, grad_w, grad, q, between, back, Run{rule, steps, steps}, pulse);
+        copy(Solo{}, n, back.lambda_w, grad_w0);
+        return step_derivative(Solo{}, p, cache, start, grad_w, ahead, rule, steps, pulse);
+      },
+      any);
+}
+
 #define PYBLO_PARTS(T)                                                                                                  \
   template Inner<T> descent_inner<T>(AnyProblem<T>, Descent);                                                           \
   template Inner<T> spectral_inner<T>(SpectralInner<T>);                                                                \
   template Hypergradient<T> implicit<T>(AnyProblem<T>, AdjointMethod<T>, double, std::optional<Dense<T>>);              \
-  template Hypergradient<T> unrolled<T>(AnyProblem<T>, Rule, index, bool);                                              \
-  template Hypergradient<T> spectral<T>(AnyProblem<T>, Dense<T>, Dense<T>);
+  template Hypergradient<T> unrolled<T>(AnyProblem<T>, Run, bool);                                              \
+  template Hypergradient<T> spectral<T>(AnyProblem<T>, Dense<T>, Dense<T>);                                             \
+  template T run_derivatives<T>(const AnyProblem<T>&, Rule, index, const T*, const T*, const T*, T*, Pulse&);
 PYBLO_PARTS(float)
 PYBLO_PARTS(double)
 #undef PYBLO_PARTS

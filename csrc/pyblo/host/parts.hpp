@@ -29,7 +29,11 @@ template <class T> Inner<T> spectral_inner(SpectralInner<T> inner);
 
 // eps is added to H; basis (n, r), where it has columns, spans the range of H, and CG works on the part of g in it
 template <class T> Hypergradient<T> implicit(AnyProblem<T> problem, AdjointMethod<T> method, double eps, std::optional<Dense<T>> basis);
-template <class T> Hypergradient<T> unrolled(AnyProblem<T> problem, Rule rule, index steps, bool forward);
+template <class T> Hypergradient<T> unrolled(AnyProblem<T> problem, Run run, bool forward);
 template <class T> Hypergradient<T> spectral(AnyProblem<T> problem, Dense<T> V, Dense<T> K);
+
+// Of a run of Unrolled from start: dF/dw₀ into grad_w0, given ∂F/∂w at its end; returns dF/dα
+template <class T>
+T run_derivatives(const AnyProblem<T>& problem, Rule rule, index steps, const T* u, const T* start, const T* grad_w, T* grad_w0, Pulse& pulse);
 
 }  // namespace pyblo

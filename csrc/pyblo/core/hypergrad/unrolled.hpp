@@ -5,13 +5,22 @@
 // Where H and M do not depend on w nothing is stored: dF/du = ∂F/∂u − Mᵀq with q = −Σμ. Otherwise the states at √T
 // checkpoints are kept and each stretch between two of them is run again.
 //
+// At the start of the run λ_w is the derivative with respect to w₀. Truncated, only the last steps of the run are differentiated.
+//
 // Forward mode carries the m tangents (ẇ, ṡ), one row each:
 //     ẏ = ẇ − αmκṡ,   ṡ₊ = mṡ + H(y)ẏ + M(y),   ẇ₊ = ẇ − αṡ₊,   dF/du = ∂F/∂u + ẇᵀ∂F/∂w.
+// The derivative with respect to the step α is one such tangent, with −mκs in ẏ and −s₊ in ẇ₊ in place of M.
 #pragma once
 #include "../problem/at.hpp"
 #include "implicit.hpp"
 
 namespace pyblo {
+
+// A run of `steps` steps of which the last `last` are differentiated
+struct Run {
+  Rule rule;
+  index steps, last;
+};
 
 inline index checkpoint_stride(index steps) {
   index stride = 1;
@@ -46,30 +55,33 @@ void step_back(G team, const A& op, ReverseScratch<T> a, Rule rule, T* q) {
   team.sync();
 }
 
-// grad holds ∂F/∂u and becomes dF/du; q = −Σμ. start is the w from which the run of rule.steps steps began.
+// grad holds ∂F/∂u and becomes dF/du; q = −Σμ. start is the w from which the run began. a.lambda_w becomes the derivative with
+// respect to the state before the last steps: to w₀, where all are differentiated.
 template <class T, class G, class P>
 Report<T> unrolled_reverse(G team, const P& problem, const T* cache, const T* start, const T* grad_w, T* grad, T* q,
-                           T* between, ReverseScratch<T> a, Rule rule, index steps, Pulse& pulse) {
+                           T* between, ReverseScratch<T> a, Run run, Pulse& pulse) {
+  const Rule rule = run.rule;
   const index n = problem.inner_size();
   copy(team, n, grad_w, a.lambda_w);
   fill(team, n, T(0), a.lambda_s);
   fill(team, n, T(0), q);
   if constexpr (P::constant) {
     const auto& op = problem.hessian(cache, start);
-    for (index t = 0; t < steps && !pulse(op.madds()); ++t) step_back(team, op, a, rule, q);
+    for (index t = 0; t < run.last && !pulse(op.madds()); ++t) step_back(team, op, a, rule, q);
     subtract_cross(team, problem, cache, start, q, grad, between);
   } else {
     const InnerGradient<T, P> gradient{problem, cache};
-    const index stride = checkpoint_stride(steps), kept = steps ? (steps - 1) / stride + 1 : 0;
+    const index stride = checkpoint_stride(run.last), kept = run.last ? (run.last - 1) / stride + 1 : 0;
     copy(team, n, start, a.w);
     fill(team, n, T(0), a.descend.s);
+    advance(team, n, gradient, a.w, a.descend, rule, run.steps - run.last, pulse);
     for (index c = 0; c < kept; ++c) {
       copy(team, n, a.w, a.states + 2 * c * n);
       copy(team, n, a.descend.s, a.states + (2 * c + 1) * n);
       if (c + 1 < kept) advance(team, n, gradient, a.w, a.descend, rule, stride, pulse);
     }
     for (index c = kept; c-- > 0 && !pulse.stopped;) {
-      const index length = c + 1 < kept ? stride : steps - c * stride;
+      const index length = c + 1 < kept ? stride : run.last - c * stride;
       copy(team, n, a.states + 2 * c * n, a.w);
       copy(team, n, a.states + (2 * c + 1) * n, a.descend.s);
       for (index t = 0; t < length && !pulse.stopped; ++t) {
@@ -87,7 +99,7 @@ Report<T> unrolled_reverse(G team, const P& problem, const T* cache, const T* st
   }
   using W = wide_t<T>;
   const mask_t<W> finite = is_finite(norm(team, problem.outer_size(), grad));
-  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(steps), W(0), W(steps)};
+  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(run.last), W(0), W(run.last)};
 }
 
 template <class T> struct ForwardScratch {
@@ -100,7 +112,8 @@ template <class T> struct ForwardScratch {
 
 template <class T, class G, class P>
 Report<T> unrolled_forward(G team, const P& problem, const T* cache, const T* start, const T* grad_w, T* grad,
-                           ForwardScratch<T> a, Rule rule, index steps, Pulse& pulse) {
+                           ForwardScratch<T> a, Run run, Pulse& pulse) {
+  const Rule rule = run.rule;
   const index n = problem.inner_size(), m = problem.outer_size();
   const InnerGradient<T, P> gradient{problem, cache};
   const T step = T(-rule.step), momentum = T(rule.momentum);
@@ -109,7 +122,8 @@ Report<T> unrolled_forward(G team, const P& problem, const T* cache, const T* st
   fill(team, n, T(0), a.descend.s);
   fill(team, m * n, T(0), a.dw);
   fill(team, m * n, T(0), a.ds);
-  for (index t = 0; t < steps && !pulse(m * gradient.madds()); ++t) {
+  if constexpr (!P::constant) advance(team, n, gradient, a.w, a.descend, rule, run.steps - run.last, pulse);
+  for (index t = 0; t < run.last && !pulse(m * gradient.madds()); ++t) {
     if constexpr (!P::constant) look_ahead(team, n, gradient, a.w, a.descend, rule);
     team.each(m * n, [=](index k) { a.dy[k] = madd(ahead, a.ds[k], a.dw[k]); });
     team.sync();
@@ -133,7 +147,40 @@ Report<T> unrolled_forward(G team, const P& problem, const T* cache, const T* st
   team.sync();
   using W = wide_t<T>;
   const mask_t<W> finite = is_finite(norm(team, m, grad));
-  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(steps), W(0), W(m * steps)};
+  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(run.last), W(0), W(m * run.last)};
+}
+
+template <class T> struct StepScratch {
+  DescendScratch<T> descend;
+  T *w, *dw, *ds, *dy, *hy;
+  StepScratch(Scratch& a, index n)
+      : descend(a, n), w(a.take<T>(n)), dw(a.take<T>(n)), ds(a.take<T>(n)), dy(a.take<T>(n)), hy(a.take<T>(n)) {}
+};
+
+// The derivative of F(u, w_T) with respect to the step α of the whole run: one tangent beside the run
+template <class T, class G, class P>
+T step_derivative(G team, const P& problem, const T* cache, const T* start, const T* grad_w, StepScratch<T> a, Rule rule,
+                  index steps, Pulse& pulse) {
+  const index n = problem.inner_size();
+  const InnerGradient<T, P> gradient{problem, cache};
+  const T step = T(-rule.step), momentum = T(rule.momentum), carried = T(rule.nesterov ? -rule.momentum : 0.0);
+  const T ahead = T(rule.nesterov ? -(rule.step * rule.momentum) : 0.0);
+  T *const dw = a.dw, *const ds = a.ds, *const dy = a.dy, *const hy = a.hy, *const s = a.descend.s;
+  copy(team, n, start, a.w);
+  for (T* zero : {s, dw, ds}) fill(team, n, T(0), zero);
+  for (index t = 0; t < steps && !pulse(2 * gradient.madds()); ++t) {
+    look_ahead(team, n, gradient, a.w, a.descend, rule);
+    team.each(n, [=](index i) { dy[i] = madd(ahead, ds[i], madd(carried, s[i], dw[i])); });
+    team.sync();
+    problem.hessian(cache, a.descend.y).apply(team, dy, hy);
+    move(team, n, a.w, a.descend, rule);
+    team.each(n, [=](index i) {
+      ds[i] = madd(momentum, ds[i], hy[i]);
+      dw[i] = madd(step, ds[i], dw[i] - s[i]);
+    });
+    team.sync();
+  }
+  return dot(team, n, dw, grad_w);
 }
 
 }  // namespace pyblo
