@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import inspect
 import io
 import runpy
@@ -35,6 +36,27 @@ def ridge():
     result = ridge_parkinson.run(lambda *call: calls.append(call), splits=2, penalties=(1e-2, 1e2, 5), folds=3, maxiter=40)
     assert [call[0] for call in calls] == list(range(15)) and {call[1] for call in calls} == {14}
     return result
+
+
+FIXTURES = {"antidistillation": "task", "ridge-parkinson": "ridge"}
+QUICK = {  # settings that make an experiment quick, by its name
+    "antidistillation-damped": {"eps": (1e6, 1e7), "sweep": 9}, "antidistillation-cg": {"iterations": (1, 2, 3, 7, 21)},
+    "antidistillation-reciprocal": {"terms": (51,), "inner_step": 0.01, "eps": (1.0,), "sweep": 9},
+    "antidistillation-underparameterized": {"terms": (101,), "eps": (1.0,), "sweep": 9},
+}
+
+
+@functools.cache
+def quick_result(name):
+    calls = []
+    result = EXPERIMENTS[name].load().run(lambda *call: calls.append(call), **QUICK.get(name, {}))
+    assert [call[0] for call in calls] == list(range(len(calls))) and {call[1] for call in calls} == {len(calls) - 1}
+    return result
+
+
+@pytest.fixture
+def result(name, request):
+    return request.getfixturevalue(FIXTURES[name]) if name in FIXTURES else quick_result(name)
 
 
 def exact_norms(terms=None, eps=None):
@@ -121,13 +143,12 @@ def test_ridge_csv(ridge):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_figures_are_drawn_and_leave_matplotlib_alone(name, request, tmp_path):
+def test_figures_are_drawn_and_leave_matplotlib_alone(name, result, tmp_path):
     import matplotlib
     from matplotlib.image import imread
 
     assert matplotlib.rcParams["backend"]  # resolved before it is copied
     before = matplotlib.rcParams.copy()
-    result = request.getfixturevalue({"antidistillation": "task", "ridge-parkinson": "ridge"}[name])
     charts = EXPERIMENTS[name].load().figures(result)
     assert list(charts) == [name]
     plotting.save(charts[name], tmp_path / "chart.png")
@@ -140,12 +161,17 @@ def test_figures_are_drawn_and_leave_matplotlib_alone(name, request, tmp_path):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_tables(name, request):
-    result = request.getfixturevalue({"antidistillation": "task", "ridge-parkinson": "ridge"}[name])
+def test_tables(name, result):
     table = EXPERIMENTS[name].load().table(result)
     assert {len(row) for row in table.rows} == {len(table.columns)}
     assert all(isinstance(cell, str) for row in table.rows for cell in row) and table.caption
     assert dataclasses.is_dataclass(result) and type(result).__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_csv_files(name, result):
+    files = EXPERIMENTS[name].load().csv(result)
+    assert files and all(stem.startswith(name) and parsed(text) for stem, text in files.items())
 
 
 @pytest.mark.parametrize("seed", range(5))

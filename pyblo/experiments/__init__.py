@@ -1,4 +1,4 @@
-"""Experiments: one module per figure or table of the papers.
+"""Experiments: one module per figure or table of the papers; figures in their descriptions are those of paper 000.
 
 Each module has ``run(progress=None, **settings)``, which returns a frozen dataclass of what was computed, and three views of
 that: ``table(result)`` a Table, ``csv(result)`` a dict of file stems and texts, ``figures(result)`` a dict of file stems and
@@ -36,11 +36,23 @@ EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         Experiment("antidistillation", "antidistillation",
-                   "what approximate hypergradients choose among outer solutions that are equally good (paper 000, Fig. 11a, 11b)"),
+                   "what approximate hypergradients choose among equally good outer solutions (Fig. 11a, 11b)"),
+        Experiment("antidistillation-damped", "antidistillation_damped",
+                   "the same with damped inverse Hessians, beside Neumann series (Fig. 14)"),
+        Experiment("antidistillation-cg", "antidistillation_cg",
+                   "the same with truncated conjugate gradients (Fig. 15)"),
+        Experiment("antidistillation-reciprocal", "antidistillation_reciprocal",
+                   "the same with amplitudes 1/l of the features (Fig. 16)"),
+        Experiment("antidistillation-underparameterized", "antidistillation_underparameterized",
+                   "the same with fewer weights than points: the inner Hessian is invertible (Fig. 17)"),
+        Experiment("antidistillation-trajectories", "antidistillation_trajectories",
+                   "two learned targets in their plane: where approximate hypergradients lead (Fig. 11c)"),
+        Experiment("antidistillation-setup", "antidistillation_setup",
+                   "the task of antidistillation itself, and some of its many solutions (Fig. 10)"),
         Experiment("spectral-filters", "spectral_filters",
-                   "how truncating and damping the inverse Hessian filter its spectrum, and how loose their kinship is (Fig. 6, Eq. 5)"),
+                   "how truncation and damping filter the inverse spectrum, how alike they are (Fig. 6, Eq. 5)"),
         Experiment("ridge-parkinson", "ridge_parkinson",
-                   "one ridge penalty per feature, tuned by exact hypergradients on real data, against one penalty from a grid"),
+                   "one ridge penalty per feature, tuned by exact hypergradients, against one from a grid"),
     )
 }
 

@@ -26,6 +26,7 @@ def draw(result):
         axes.minorticks_off()
     right.set_ylim(0, 1.45 * max(100 * pair.deviation for pair in result.pairs))
     legend(right, title="largest, at the dots", alignment="left", loc="upper left", ncols=2, columnspacing=1.2, handlelength=0.8)
-    chart.legend(*left.get_legend_handles_labels(), title="T terms of Neumann and steps of unrolling (solid); damped with ε = 1/(αT) (dashed)",
-                 loc="outside lower left", ncols=1 + len(result.pairs), handlelength=1.4)
+    title = "T terms of Neumann and steps of unrolling (solid); damped with ε = 1/(αT) (dashed)"
+    chart.legend(*left.get_legend_handles_labels(), title=title, loc="outside lower left", ncols=1 + len(result.pairs),
+                 handlelength=1.4)
     return chart

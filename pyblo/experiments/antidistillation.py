@@ -1,4 +1,4 @@
-"""Anti-distillation: what approximate hypergradients choose where the outer problem is overparameterized (paper 000, Fig. 11a, 11b).
+"""Anti-distillation: what approximate hypergradients choose where many outer solutions are as good (paper 000, Fig. 11a, 11b).
 
 The targets u of 13 points are learned so that a Fourier model w = Φ⁺u fits one original point: f = ½‖Φw − u‖², F = ½‖Φₒw − y‖².
 Many u do; from u₀ = 0 cold start goes to u* = −K^♯(−k) with K, k of the method (MATH §4), and the better a method approximates
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 import pyblo
-from pyblo.datasets import fourier_features
 
 from . import Table, csv_text
+from ._antidistillation_task import Task, problem, task
 
 __all__ = ["Antidistillation", "Run", "Sweep", "csv", "figures", "problem", "run", "table"]
 
@@ -65,46 +65,37 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Antidistillation:
-    """The result: the points x, a finer grid, the original point (x, y), the runs, and two sweeps.
+class Antidistillation(Task):
+    """The result: the task, the runs, and two sweeps.
 
     Attributes
     ----------
-    x, grid : ndarray
-        Where targets are learned, and where the fits are drawn.
-    original : tuple of float
-        The point (x, y) of the outer objective.
     inner_step, outer_step : float
         α of the Neumann series and β of the loops.
     runs : tuple of Run
         The pseudoinverse, then by number of terms, then by ε.
     neumann, damped : Sweep
         Against the number of terms, and against ε.
+    name, title : str
+        Of the files, and of the table.
     """
 
-    x: np.ndarray
-    grid: np.ndarray
-    original: tuple
     inner_step: float
     outer_step: float
     runs: tuple
     neumann: Sweep
     damped: Sweep
+    name: str
+    title: str
 
     def of(self, label):
         """Return the runs with a label: "pseudoinverse", "Neumann" or "damped"."""
         return tuple(each for each in self.runs if each.label == label)
 
 
-def problem(x, original=(0.0, 2.0), harmonics=10, amplitudes="exponential"):
-    """Return the TargetLearning problem for points x and one original point."""
-    Phi, Phi_out = (fourier_features(at, harmonics, amplitudes) for at in (x, [original[0]]))
-    return pyblo.TargetLearning(Phi, Phi_out, [original[1]])
-
-
 def run(progress=None, *, terms=(2, 11, 101, 1001), eps=(1e4, 1e5, 1e6, 1e7), inner_step=1e-7, outer_step=1e-2, points=13,
         interval=(-2.0, 2.0), original=(0.0, 2.0), harmonics=10, amplitudes="exponential", sweep=240, terms_range=(1, 10**6),
-        eps_range=(1e1, 1e9), tol=1e-12, maxiter=10**6):
+        eps_range=(1e1, 1e9), tol=1e-12, maxiter=10**6, name="antidistillation", title="Anti-distillation"):
     """Solve the task with every method, in closed form and by the loops.
 
     Parameters
@@ -121,44 +112,52 @@ def run(progress=None, *, terms=(2, 11, 101, 1001), eps=(1e4, 1e5, 1e6, 1e7), in
         How many values the closed form is evaluated at, and between which.
     tol, maxiter : float, int
         Of the loops.
+    name, title : str
+        Of the files, and of the table.
 
     Returns
     -------
     Antidistillation
     """
-    x, grid = np.linspace(*interval, points), np.linspace(*interval, 401)
-    task, features = problem(x, original, harmonics, amplitudes), fourier_features(grid, harmonics, amplitudes)
-    methods = [pyblo.Exact(), *(pyblo.Neumann(int(t), inner_step) for t in terms), *(pyblo.Damped(float(e)) for e in eps)]
+    shared = task(points, interval, original, harmonics, amplitudes)
+    methods = [pyblo.Exact(), *_neumann(terms, inner_step), *_damped(eps)]
     runs = []
     for k, method in enumerate(methods):
         if progress is not None:
             progress(k, len(methods), str(method))
-        runs.append(_solve(task, method, features, outer_step, tol, maxiter))
+        runs.append(_solve(shared, method, outer_step, tol, maxiter))
     counts = np.unique(np.geomspace(*terms_range, sweep).round().astype(int))
     dampings = np.geomspace(*eps_range, sweep)
-    result = Antidistillation(x, grid, tuple(original), inner_step, outer_step, tuple(runs),
-                              _sweep(task, counts, [pyblo.Neumann(int(t), inner_step) for t in counts]),
-                              _sweep(task, dampings, [pyblo.Damped(float(e)) for e in dampings]))
+    sweeps = (_sweep(shared.problem, counts, _neumann(counts, inner_step)), _sweep(shared.problem, dampings, _damped(dampings)))
     if progress is not None:
         progress(len(methods), len(methods), "done")
-    return result
+    return Antidistillation(**vars(shared), inner_step=inner_step, outer_step=outer_step, runs=tuple(runs),
+                            neumann=sweeps[0], damped=sweeps[1], name=name, title=title)
 
 
-def _solve(task, method, features, step, tol, maxiter):
-    start = np.zeros(task.outer_size)
-    limit = pyblo.equilibria.cold_start(task, start, method=method)
+def _neumann(terms, step):
+    return [pyblo.Neumann(int(count), step) for count in terms]
+
+
+def _damped(eps):
+    return [pyblo.Damped(float(each)) for each in eps]
+
+
+def _solve(shared, method, step, tol, maxiter):
+    start = np.zeros(shared.x.size)
+    limit = pyblo.equilibria.cold_start(shared.problem, start, method=method)
     if not limit.success:
         raise ValueError(f"{method}: {limit.message}")
     routes = ROUTES[:1] if isinstance(method, pyblo.Exact) else ROUTES  # the pseudoinverse has no iteration
-    loops = {route: pyblo.cold_start(task, start, method=method, step=step, tol=tol, maxiter=maxiter, history=False, route=route)
-             for route in routes}
-    return Run(method, limit, features @ limit.w, loops)
+    settings = {"method": method, "step": step, "tol": tol, "maxiter": maxiter, "history": False}
+    loops = {route: pyblo.cold_start(shared.problem, start, route=route, **settings) for route in routes}
+    return Run(method, limit, shared.features @ limit.w, loops)
 
 
-def _sweep(task, parameter, methods):
+def _sweep(bilevel, parameter, methods):
     norms = np.full((2, len(methods)), np.nan)
     for k, method in enumerate(methods):
-        limit = pyblo.equilibria.cold_start(task, np.zeros(task.outer_size), method=method)
+        limit = pyblo.equilibria.cold_start(bilevel, np.zeros(bilevel.outer_size), method=method)
         if limit.success:
             norms[:, k] = limit.u @ limit.u, limit.w @ limit.w
     return Sweep(np.asarray(parameter, float), *norms)
@@ -172,21 +171,22 @@ def table(result):
         norms = (f"{each.limit.u @ each.limit.u:.4f}", *("—" if loop is None else f"{loop.u @ loop.u:.4f}" for loop in loops))
         deviations = ("—" if loop is None else f"{each.deviation(route):.0e}" for route, loop in zip(ROUTES, loops, strict=True))
         steps = f"{loops[0].nit:,}" + ("" if all(loop is None or loop.success for loop in loops) else " (not converged)")
-        rows.append((_name(each), *norms, *deviations, f"{each.limit.w @ each.limit.w:.3e}", steps))
+        rows.append((described(each), *norms, *deviations, f"{each.limit.w @ each.limit.w:.3e}", steps))
     columns = ("method", "‖u‖²", "spectral loop", "iterated loop", "Δ spectral", "Δ iterated", "‖w‖²", "outer steps")
-    return Table("Anti-distillation: the targets u that cold start reaches from 0", columns, tuple(rows), caption(result))
+    return Table(f"{result.title}: the targets u that cold start reaches from 0", columns, tuple(rows), caption(result))
 
 
 def caption(result):
     """Return how the rows are to be read."""
     worst = max(each.limit.fun for each in result.runs)
     return (f"‖u‖² and ‖w‖² in closed form, ‖u‖² by both loops, and Δ = ‖u_loop − u‖/‖u‖. {result.x.size} learned targets, "
-            f"original point {result.original}, inner step {result.inner_step:g}, outer step {result.outer_step:g}. T counts the terms of "
-            f"the Neumann series; the paper's sum up to K has K + 1 terms, so T = K + 1. All limits are outer solutions: "
-            f"F is at most {worst:.0e}.")
+            f"original point {result.original}, inner step {result.inner_step:g}, outer step {result.outer_step:g}. T counts the "
+            f"terms of the Neumann series; the paper's sum up to K has K + 1 terms, so T = K + 1. All limits are outer "
+            f"solutions: F is at most {worst:.0e}.")
 
 
-def _name(each):
+def described(each):
+    """Return the name of a run's method, with its parameter."""
     words = {"Neumann": "Neumann, T = {}", "damped": "damped, ε = {:.0e}"}
     return words.get(each.label, each.label).format(each.parameter)
 
@@ -203,9 +203,9 @@ def csv(result):
     for label, sweep in (("Neumann", result.neumann), ("damped", result.damped)):
         norms += [(label, at, "closed form, sweep", u, w) for at, u, w in zip(sweep.parameter, sweep.u, sweep.w, strict=True)]
     return {
-        "antidistillation-norms": csv_text(("method", "parameter", "source", "u_norm_squared", "w_norm_squared"), norms),
-        "antidistillation-targets": csv_text(("method", "parameter", "x", "target"), targets),
-        "antidistillation-fits": csv_text(("method", "parameter", "x", "model"), fits),
+        f"{result.name}-norms": csv_text(("method", "parameter", "source", "u_norm_squared", "w_norm_squared"), norms),
+        f"{result.name}-targets": csv_text(("method", "parameter", "x", "target"), targets),
+        f"{result.name}-fits": csv_text(("method", "parameter", "x", "model"), fits),
     }
 
 
@@ -213,4 +213,4 @@ def figures(result):
     """Return the figure: learned targets and fits; ‖u‖² and ‖w‖² against the number of terms and ε."""
     from ._antidistillation_figure import draw
 
-    return {"antidistillation": draw(result)}
+    return {result.name: draw(result)}

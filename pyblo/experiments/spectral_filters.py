@@ -118,15 +118,17 @@ def largest_deviation(first, second, values):
 
 def table(result):
     """Return how far the two filters are apart for each number of terms, as a Table."""
-    columns = ("Neumann terms T", "ε = 1/(αT)", "r(0) of both", "largest deviation", "at αλT", "with ε = 1/(αK)", "Unrolled − Neumann")
+    columns = ("Neumann terms T", "ε = 1/(αT)", "r(0) of both", "largest deviation", "at αλT", "with ε = 1/(αK)",
+               "Unrolled − Neumann")
     rows = []
     for pair in result.pairs:
         terms, eps = pair.neumann.terms, pair.damped.eps
         zeros = {f"{method.filter([0.0, result.values[-1]])[0]:.6g}" for method in (pair.neumann, pair.damped)}
         rows.append((f"{terms}", f"{eps:.3e}", " / ".join(sorted(zeros)), f"{pair.deviation:.2%}",
                      f"{pair.at * result.step * terms:.3f}", f"{pair.paper_deviation:.2%}", f"{pair.unrolled_gap:.0e}"))
-    caption = (f"Deviation: |r_Neumann/r_Damped − 1|, its largest value over λ from {result.values[0]:.0e} to 1/α, α = {result.step:g}. "
-               "The paper's Eq. 5 has K + 1 = T terms and ε = 1/(αK). Unrolled: plain gradient descent, relative.")
+    caption = (f"Deviation: |r_Neumann/r_Damped − 1|, its largest value over λ from {result.values[0]:.0e} to 1/α, "
+               f"α = {result.step:g}. The paper's Eq. 5 has K + 1 = T terms and ε = 1/(αK). "
+               "Unrolled: plain gradient descent, relative.")
     return Table("How truncation and damping filter the inverse spectrum", columns, tuple(rows), caption)
 
 
