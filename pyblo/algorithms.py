@@ -91,7 +91,7 @@ def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, 
     rows = _history_rows(problem, maxiter) if history else (None,) * 4
     watch = None if callback is None else Watch(problem, callback)
     raw = plan.step.run(u, w, step, tol, 0 if drift is not None else maxiter, warm, *_trim(rows, drift), watch)
-    return _result(plan, raw, rows, drift, step, tol, warm)
+    return _result(prepared, plan, raw, rows, drift, step, tol, warm)
 
 
 def _outer_step(prepared, plan, step, w0, warm):
@@ -146,7 +146,7 @@ def _takes_intermediate_result(callback):
         return False
 
 
-def _result(plan, raw, rows, drift, step, tol, warm):
+def _result(prepared, plan, raw, rows, drift, step, tol, warm):
     problem = plan.problem
     u, w, grad, value, nit, products, norm, change, status, inner, adjoint = raw
     status = Status(status) if drift is None else Status.UNBOUNDED
@@ -159,7 +159,8 @@ def _result(plan, raw, rows, drift, step, tol, warm):
         fun, norms, us, ws = (row[: nit + 1].copy() for row in rows)
         history = History(fun, norms, us.reshape(nit + 1, *outer), ws.reshape(nit + 1, *inner_shape))
     u = u.reshape(outer)
+    message = status.explain(numbers) + (plan.blame() if status == Status.DIVERGED else "")
     return BilevelResult(
         u=u, x=u, w=w.reshape(inner_shape), fun=float(value), jac=grad.reshape(outer), success=status.success, status=status,
-        message=status.explain(numbers) + (plan.blame() if status == Status.DIVERGED else ""), inner_status=Status(inner), adjoint_status=Status(adjoint), nit=nit, nhvp=products,
-        history=history)
+        message=message, inner_status=Status(inner), adjoint_status=Status(adjoint), nit=nit, nhvp=products, history=history,
+        method=prepared.method, inner=prepared.run)

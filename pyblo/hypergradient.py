@@ -150,7 +150,8 @@ class Prepared:
             grad_w0, grad_step = raw.plan.run_derivatives(raw.u, self.problem._w(w0, "w0"), raw.grad_w)
         return HypergradientResult(
             value=raw.value, grad=raw.grad, w=raw.w.reshape(self.problem.inner_shape), adjoint=adjoint, residual=residual,
-            null_component=null_component, status=raw.status, message=raw.message, nhvp=raw.nhvp, grad_w0=grad_w0, grad_step=grad_step)
+            null_component=null_component, status=raw.status, message=raw.message, nhvp=raw.nhvp, grad_w0=grad_w0, grad_step=grad_step,
+            method=self.method, inner=self.run)
 
     def outer_hessian(self, u):
         """Return the Hessian of F*(u) = F(u, w*(u)) as a LinearOperator (m, m), by the implicit function theorem.

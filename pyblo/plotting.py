@@ -3,40 +3,12 @@
 Figures are matplotlib Figure objects of their own: no pyplot, no window, no backend to choose, and the caller's rcParams are
 as they were.
 """
-import functools
-
 import numpy as np
 
+from ._report import COLORS, styled
 from .experiments import need
 
 __all__ = ["COLORS", "figure", "legend", "save", "sequence", "styled"]
-
-# Okabe and Ito's palette, which the colour-blind can tell apart
-COLORS = {"blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7", "sky": "#56B4E9",
-          "black": "#000000", "grey": "#7F7F7F"}
-
-STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 9, "mathtext.fontset": "dejavusans", "text.usetex": False,
-    "axes.titlesize": 10, "axes.titlelocation": "left", "axes.edgecolor": "#444444", "axes.linewidth": 0.8,
-    "axes.spines.top": False, "axes.spines.right": False, "xtick.color": "#444444", "ytick.color": "#444444",
-    "axes.grid": True, "axes.axisbelow": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6,
-    "legend.frameon": False, "legend.fontsize": 8, "legend.title_fontsize": 8, "lines.linewidth": 1.8, "lines.markersize": 5,
-    "figure.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 100, "savefig.dpi": 140,
-}
-
-
-def styled(function):
-    """Run a function that draws under the shared style, and leave the caller's rcParams alone."""
-
-    @functools.wraps(function)
-    def run(*arguments, **keywords):
-        matplotlib = need("matplotlib")
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(STYLE)
-            return function(*arguments, **keywords)
-
-    return run
 
 
 @styled

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from . import _report
 from .status import Status
 
 __all__ = ["BilevelResult", "Equilibrium", "History", "HypergradientResult", "SolveInfo"]
 
 
 @dataclass(frozen=True)
-class HypergradientResult:
+class HypergradientResult(_report.Chart):
     """A hypergradient and how far it can be trusted.
 
     Attributes
@@ -32,6 +33,10 @@ class HypergradientResult:
         How it ended; success and message say the same in a bool and in words.
     nhvp : int
         Products with H in the adjoint solve.
+    grad_w0, grad_step : ndarray or None, float or None
+        For Unrolled, the derivatives of F(u, w_T) with respect to the start w₀ and the step α of the whole run.
+    method, inner : object or None
+        What computed it, where known.
     """
 
     value: float
@@ -43,15 +48,36 @@ class HypergradientResult:
     status: Status
     message: str
     nhvp: int
+    grad_w0: np.ndarray | None = None
+    grad_step: float | None = None
+    method: object = None
+    inner: object = None
+
+    _title = "Hypergradient"
 
     @property
     def success(self):
         """Whether the method did what it promises."""
         return self.status.success
 
+    def _rows(self):
+        unknown, null = "not computed for this method", _report.number(self.null_component)
+        return [
+            *_report.variables(self.grad, self.w, self.method, self.inner),
+            ("F(u, w)", _report.number(self.value)),
+            ("‖dF/du‖", _report.length(self.grad)),
+            ("‖dF/dw₀‖", _report.length(self.grad_w0)), ("dF/dstep", _report.number(self.grad_step)),
+            ("residual ‖Hq − g‖", _report.number(self.residual) or unknown),
+            ("null component", unknown if null is None else f"{null} of ∂F/∂w lies outside the range of H"),
+            ("products with H", _report.number(self.nhvp)),
+            *_report.ending(self.status, self.message)]
+
+    def _draw(self, ax):
+        return _report.draw_components(self.grad, "dF/du", ax=ax)
+
 
 @dataclass(frozen=True)
-class SolveInfo:
+class SolveInfo(_report.Report):
     """How each linear system of a batch ended; arrays of the batch's shape, plain values for one system.
 
     Attributes
@@ -77,12 +103,23 @@ class SolveInfo:
     direction: np.ndarray | None
     message: str
 
+    _title = "Linear systems"
+
+    def _rows(self):
+        many = np.ndim(self.status) > 0
+        return [
+            ("systems", " × ".join(map(str, np.shape(self.status))) if many else "1"),
+            ("iterations", _report.number(self.iterations)),
+            ("residual ‖b − Ax‖", _report.number(self.residual)),
+            ("negative curvature", None if self.direction is None else "along the vectors in direction"),
+            *_report.ending(self.status, self.message)]
+
     def __bool__(self):
         raise TypeError("the truth of a SolveInfo is ambiguous (SciPy's info is 0 on success); use info.success")
 
 
 @dataclass(frozen=True)
-class History:
+class History(_report.Chart):
     """What a loop visited, one row per pair (u, w): row 0 is the start, the last row is the result.
 
     Attributes
@@ -98,9 +135,23 @@ class History:
     u: np.ndarray
     w: np.ndarray
 
+    _title = "History of a loop"
+
+    def _rows(self):
+        kept = len(self.fun) > 0
+        return [
+            ("pairs (u, w)", str(len(self.fun))),
+            *(_report.variables(self.u[0], self.w[0]) if kept else []),
+            ("F(u, w)", _report.course(self.fun)),
+            ("‖dF/du‖", _report.course(self.grad_norm)),
+            ("way of u", _report.length(self.u[-1] - self.u[0]) if kept else None)]
+
+    def _draw(self, ax):
+        return _report.draw_history(self.fun, self.grad_norm, ax=ax)
+
 
 @dataclass(frozen=True)
-class Equilibrium:
+class Equilibrium(_report.Report):
     """A pair (u, w) that an algorithm or a solution concept arrives at, or the certificate that there is none.
 
     Attributes
@@ -126,13 +177,25 @@ class Equilibrium:
     certificate: dict = field(default_factory=dict)
     max_step: float = 0.0
 
+    _title = "Equilibrium"
+
     @property
     def success(self):
         """Whether the limit exists."""
         return self.status.success
 
+    def _rows(self):
+        below = f"for every outer step below {self.max_step:.6g}" if self.max_step < np.inf else "for every outer step"
+        return [
+            *_report.variables(self.u, self.w),
+            ("F(u, w)", _report.number(self.fun)),
+            ("‖u‖, ‖w‖", None if self.u is None else f"{_report.length(self.u)}, {_report.length(self.w)}"),
+            ("reached", below if self.success and self.max_step > 0 else None),
+            ("certificate", "; ".join(_certificate(self.certificate)) or None),
+            *_report.ending(self.status, self.message)]
 
-class BilevelResult(OptimizeResult):
+
+class BilevelResult(_report.Chart, OptimizeResult):
     """The end of a cold-start or warm-start loop, a `scipy.optimize.OptimizeResult`.
 
     Attributes
@@ -152,3 +215,36 @@ class BilevelResult(OptimizeResult):
     history : History or None
         What was visited.
     """
+
+    _title = "Bilevel loop"
+
+    def _rows(self):
+        history = self.get("history")
+        return [
+            *_report.variables(self.get("u"), self.get("w"), self.get("method"), self.get("inner")),
+            ("F(u, w)", _report.course(history.fun) if history else _report.number(self.get("fun"))),
+            ("‖dF/du‖", _report.course(history.grad_norm) if history else _report.length(self.get("jac"))),
+            ("outer steps", _report.number(self.get("nit"))),
+            ("products with H", _report.number(self.get("nhvp"))),
+            ("last inner run", _report.outcome(self.get("inner_status"))),
+            ("last adjoint solve", _report.outcome(self.get("adjoint_status"))),
+            *_report.ending(self.get("status"), self.get("message"))]
+
+    def _draw(self, ax):
+        if self.get("history") is None:
+            raise ValueError("history: this loop kept none; run it with history=True to plot it")
+        return self.history.plot(ax)
+
+
+def _certificate(facts):
+    """Yield in words why an equilibrium does not exist."""
+    for name, value in facts.items():
+        if name == "eigenvalue":
+            yield f"K has the eigenvalue {complex(value):.4g}, with no positive real part: no outer step damps its eigenvector"
+        elif name == "drift":
+            speed = f" by {facts['speed']:.4g} per unit of outer step" if "speed" in facts else ""
+            yield f"u moves for ever{speed} along a fixed direction, mostly in component {int(np.argmax(np.abs(value)))}"
+        elif name == "rank":
+            yield f"rank K = {value[0]} but rank K² = {value[1]}: the eigenvalue 0 is defective, and u grows with every step"
+        elif name not in ("eigenvector", "speed"):
+            yield f"{name} = {np.array2string(np.asarray(value), threshold=6, precision=4)}"

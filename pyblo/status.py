@@ -15,8 +15,10 @@ class Status(enum.IntEnum):
     >>> from pyblo import Status
     >>> Status.CONVERGED.success, Status.NOT_CONVERGED.success
     (True, False)
-    >>> Status.STOPPED.text
-    'Stopped by the callback.'
+    >>> Status.DIVERGED.cause
+    'Diverged: a value is no longer a finite number'
+    >>> Status.DIVERGED.remedy
+    'use a smaller step, and look for NaN, infinity or very large values in the input'
     """
 
     RUNNING = 0
@@ -36,45 +38,64 @@ class Status(enum.IntEnum):
         return self in (Status.CONVERGED, Status.COMPLETED)
 
     @property
+    def cause(self):
+        """What happened."""
+        return _TEXT[self][0]
+
+    @property
+    def remedy(self):
+        """What to do about it; empty where there is nothing to do."""
+        return _TEXT[self][1]
+
+    @property
     def text(self):
-        """The cause and the remedy, one or two sentences."""
-        return _TEXT[self]
+        """The cause and the remedy, one sentence."""
+        return self.explain()
 
     def explain(self, numbers=""):
-        """Return the text, with the numbers of one computation behind it.
+        """Return the cause, the numbers of one computation in brackets, and the remedy.
 
         Examples
         --------
         >>> from pyblo import Status
         >>> Status.CONVERGED.explain("residual 1e-11")
-        'Converged: the true residual met the tolerance (residual 1e-11).'
+        'Converged: the true residual (of a loop, the gradient) met the tolerance (residual 1e-11).'
+        >>> Status.STOPPED.explain("3 steps")
+        'Stopped by the callback (3 steps); to go on, start again from this result.'
         """
-        return f"{self.text[:-1]} ({numbers})." if numbers else self.text
+        numbers = f" ({numbers})" if numbers else ""
+        return f"{self.cause}{numbers}; {self.remedy}." if self.remedy else f"{self.cause}{numbers}."
 
 
-_TEXT = {
-    Status.RUNNING: "Still running.",
-    Status.CONVERGED: "Converged: the true residual met the tolerance.",
-    Status.COMPLETED: "Completed: all steps were made and all values are finite.",
+_TEXT = {  # cause, remedy; the numbers come between
+    Status.RUNNING: (
+        "Still running: this is a state between two steps",
+        "wait for the end of the computation"),
+    Status.CONVERGED: (
+        "Converged: the true residual (of a loop, the gradient) met the tolerance",
+        ""),
+    Status.COMPLETED: (
+        "Completed: the method has no tolerance to meet; it did all it was asked to do, and all values are finite",
+        ""),
     Status.NOT_CONVERGED: (
-        "Not converged: the step limit, or the accuracy attainable in this dtype, came before the tolerance; "
-        "allow more steps, loosen the tolerance, use float64, or a better conditioned problem."
-    ),
+        "Not converged: the tolerance was not met within the allowed steps, or lies below what rounding permits",
+        "allow more steps, loosen the tolerance, scale the problem better, or use float64"),
     Status.INDEFINITE: (
-        "Indefinite: a direction of negative curvature was met, so the matrix is not positive semidefinite; "
-        "check the matrix, or use CG(normal=True)."
-    ),
+        "Indefinite: along some direction the curvature is negative, so the matrix is not positive semidefinite",
+        "check its sign and its entries; in a hypergradient, CG(normal=True) needs no definite Hessian"),
     Status.INCONSISTENT: (
-        "Inconsistent: the matrix is singular to working precision and the right-hand side has a part outside its range; "
-        "project the right-hand side, use Exact(), or damp with Damped(eps)."
-    ),
+        "Inconsistent: the matrix is singular to working precision, and the right-hand side has a part outside its range",
+        "remove that part, or use Exact() or Damped(eps), which are defined for it"),
     Status.DIVERGED: (
-        "Diverged: a value left the finite numbers; use a smaller step, and look for NaN or infinity in the input."
-    ),
-    Status.STOPPED: "Stopped by the callback.",
-    Status.INTERRUPTED: "Interrupted.",
+        "Diverged: a value is no longer a finite number",
+        "use a smaller step, and look for NaN, infinity or very large values in the input"),
+    Status.STOPPED: (
+        "Stopped by the callback",
+        "to go on, start again from this result"),
+    Status.INTERRUPTED: (
+        "Interrupted before the end",
+        "run it again for a complete result"),
     Status.UNBOUNDED: (
-        "Unbounded: the reduced objective has no lower bound, so the iterates drift away for ever; "
-        "add a regulariser to the outer objective."
-    ),
+        "Unbounded: the reduced objective F*(u) falls for ever along some direction, so there is no minimum to find",
+        "add a regulariser to the outer objective, or data that fix that direction"),
 }

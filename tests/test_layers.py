@@ -30,7 +30,7 @@ CPP_OTHERS = {
 STD_DOOR = "core/std.hpp"
 
 # The modules at the bottom, from below: each may import those before it, and nothing else of ours.
-BOTTOM = ("status", "_namespace", "methods", "inner", "result", "spectral")
+BOTTOM = ("status", "_report", "_namespace", "methods", "inner", "result", "spectral")
 COMPILED = {"_core", "_device", "_blas"}  # imported by _dispatch only
 CUPY = {"cupy", "cupyx", "cupy_backends"}
 ROOFS = {"experiments", "plotting", "__main__"}
@@ -155,6 +155,10 @@ def test_a_planted_include_is_judged(tmp_path, file, line, ok):
     ("methods.py", "from .inner import ClosedForm", False),
     ("inner.py", "from .methods import CG", True),
     ("result.py", "from .status import Status", True),
+    ("result.py", "from . import _report", True),
+    ("_report.py", "from .status import Status", True),
+    ("_report.py", "from .result import History", False),
+    ("_report.py", "from . import plotting", False),
     ("spectral.py", "from pyblo.methods import CG", True),
     ("status.py", "from .result import Result", False),
     ("problem.py", "from .problems.quadratic import Quadratic", False),
@@ -173,7 +177,7 @@ def test_a_planted_include_is_judged(tmp_path, file, line, ok):
     ("experiments/antidistillation.py", "from .. import plotting, linalg", True),
 ])
 def test_a_planted_import_is_judged(tmp_path, file, line, ok):
-    for name in ("methods.py", "inner.py", "result.py", "status.py", "problem.py", "problems/quadratic.py",
+    for name in ("methods.py", "inner.py", "result.py", "_report.py", "status.py", "problem.py", "problems/quadratic.py",
                  "plotting.py", "linalg.py", "experiments/antidistillation.py", file):
         path = tmp_path / "pyblo" / name
         path.parent.mkdir(parents=True, exist_ok=True)
