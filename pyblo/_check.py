@@ -140,7 +140,8 @@ def _absent(error):
 
 
 def _norm(x):
-    return float(np.linalg.norm(np.asarray(x, np.float64)))
+    x = np.asarray(x, np.float64).ravel()
+    return float(np.sqrt(x @ x))
 
 
 def _slope_error(phi, slope, x, v, magnitude):
@@ -168,11 +169,11 @@ def _slope_error(phi, slope, x, v, magnitude):
         floor.append(2 * eps * (_norm(a) + _norm(b) + _norm(p) + magnitude) / h)
     if len(steps) < 4:
         raise _Broken(f"cannot be evaluated near (u, w): {fault}")
-    R = [(16 * fine - coarse) / 15 for coarse, fine in zip(E, E[1:], strict=False)]
-    tail = range(2 * len(R) // 3, len(R))
-    sigma = max(_norm(E[j + 1] - E[j]) * steps[j + 1] for j in tail)
-    noise = [5 * sigma / h for h in steps]
-    bound = [floor[k] + noise[k] + max([0.0] + [_norm(R[k] - R[j]) - noise[j] for j in range(k + 1, len(R))])
+    E, steps = np.array(E), np.array(steps)
+    R = (16 * E[1:] - E[:-1]) / 15
+    sigma = (np.linalg.norm(np.diff(E, axis=0), axis=1) * steps[1:])[2 * len(R) // 3:].max()
+    noise = 5 * sigma / steps
+    bound = [floor[k] + noise[k] + (np.linalg.norm(R[k] - R[k + 1:], axis=1) - noise[k + 1:-1]).max(initial=0.0)
              for k in range(len(R))]
     best = int(np.argmin(bound))
     exact = _complex_error(phi, slope, x, v, scale * eps**2)
@@ -531,14 +532,31 @@ class _Examiner:
         terms = self.terms(x, self.size["hessian"])
         self.judge("stationary", "inner_solution", _norm(g), np.sqrt(self.eps) * terms,
                    f"∇f there has length {_norm(g):.6g}, along {_compact(g)}", terms)
-        if not (self.quadratic and self.symmetric and "hessian" in self.matrix):
-            return
+        if self.quadratic and self.symmetric and "hessian" in self.matrix and self.null[0].size:
+            self.nearest(x)
+
+    def nearest(self, x):
+        """Judge that x − w₀ has no part in the null space of H.
+
+        Products with H cannot tell a flat direction, in which x is unique, from a null one. It counts as null where x follows
+        w₀ in it, and where x has no part in it at all, as a solution of least norm that ignores w₀.
+        """
         null, condition = self.null
-        slopes = [_norm(null.T @ self.value("inner_gradient", *point)) for point in ((self.u, self.w), (self.near_u, self.near_w))]
-        fixed = getattr(self.problem, "fixed_hessian", False)  # else a tiny regulariser may count
-        if null.size and not (fixed and max(slopes) <= 100 * x.size * self.eps * self.terms(self.w, self.size["hessian"])):
+        relative = np.sqrt(self.eps) + 10 * x.size * self.eps * condition
+        size = _norm(x) + _norm(self.w) or 1.0
+        c = self.rng.standard_normal(null.shape[1]) * size
+        start = (self.w + (null @ c).reshape(self.w.shape)).astype(self.dtype)
+        part, answer = null.T @ (x - self.w.reshape(-1)), null.T @ (self.value("inner_solution", self.u, start) - x)
+        slack = relative * (size + _norm(c))
+        follows, ignores = _norm(answer - c) <= slack, _norm(answer) <= slack and _norm(null.T @ x) <= relative * _norm(x)
+        fixed = getattr(self.problem, "fixed_hessian", False)  # else the tiniest regulariser may count
+        if relative > 0.01:
+            self.skipped.append("inner_solution: nearest, H being too ill-conditioned")
+        elif follows or ignores and fixed:
+            self.judge("nearest", "inner_solution", _norm(part), relative * size, f"it differs from w0 by {_norm(part):.6g} "
+                       f"in the null space of H, along {_compact(null @ part)}", size)
+        elif abs(answer @ (c - answer)) > slack * _norm(c):
+            self.judge("nearest", "inner_solution", _norm(answer - c), slack, "w0 moved in the null space of H, and it did not "
+                       f"follow by a projection: by {_norm(answer):.6g} for {_norm(c):.6g}", size)
+        else:
             self.skipped.append("inner_solution: nearest, H having directions too flat to be called null or not")
-            return
-        part, size = null @ (null.T @ (x - self.w.reshape(-1))), _norm(x) + _norm(self.w)
-        self.judge("nearest", "inner_solution", _norm(part), (np.sqrt(self.eps) + 10 * x.size * self.eps * condition) * size,
-                   f"it differs from w by {_norm(part):.6g} in the null space of H, along {_compact(part)}", size)

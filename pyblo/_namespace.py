@@ -58,18 +58,21 @@ def fit_finite(name, value, shape, dtype):
 
 
 def matrix(name, value, rows=None, cols=None):
-    """Return value as a two-dimensional array; None leaves an axis free. Raises an error that names the argument."""
+    """Return value as a contiguous matrix; None leaves an axis free. Raises an error that names the argument.
+
+    Contiguous, because products in another layout have other bits.
+    """
     array = as_array(name, value)
     expected = (rows if rows is not None else "any", cols if cols is not None else "any")
     if array.ndim != 2:
         raise ValueError(f"{name}: has {array.ndim} axes; expected a matrix of shape {expected}")
     if (rows is not None and array.shape[0] != rows) or (cols is not None and array.shape[1] != cols):
         raise ValueError(f"{name}: shape {array.shape} does not fit; expected {expected}")
-    return array
+    return contiguous(array, array.dtype)
 
 
 def vector(name, value, size):
-    """Return value as a finite vector of the given size, zeros where it is None."""
+    """Return value as a contiguous finite vector of the given size, zeros where it is None."""
     return np.zeros(size) if value is None else _checked_vector(name, value, size)
 
 
@@ -79,7 +82,7 @@ def _checked_vector(name, value, size):
         raise ValueError(f"{name}: shape {array.shape} does not fit; expected {(size,)}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: contains NaN or infinity")
-    return array
+    return contiguous(array, array.dtype)
 
 
 def require_memory(what, size):

@@ -154,4 +154,6 @@ def _message(status, iterations, residual, success, worst):
         return "No systems."
     one = Status(int(status[worst])).explain(f"‖b − Ax‖ = {residual[worst]:.3g} after {iterations[worst]} iterations")
     failed = int((~success).sum())
-    return one if status.size == 1 else f"{status.size - failed} of {status.size} systems succeeded." + (f" First failure, {worst}: {one}" if failed else "")
+    if status.size == 1:
+        return one
+    return f"{status.size - failed} of {status.size} systems succeeded." + (f" First failure, {worst}: {one}" if failed else "")
