@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 _submodules = ["datasets", "equilibria", "linalg", "plotting"]
 _names = {
-    "_check": ["Check", "ProblemReport", "check_problem"],
+    "checking": ["Check", "ProblemReport", "check_problem"],
     "algorithms": ["cold_start", "warm_start"],
     "hypergradient": ["Prepared", "hypergradient", "prepare", "value_and_grad"],
     "inner": ["ClosedForm", "GradientDescent", "Proximal"],

@@ -99,7 +99,8 @@ class SymmetricFactor:
     def __init__(self, H):
         gap, size = np.abs(H - H.T).max(initial=0.0), np.abs(H).max(initial=0.0)
         if gap > np.sqrt(np.finfo(H.dtype).eps) * size:
-            raise ValueError(f"hessian: is not symmetric, |H − Hᵀ| reaches {gap:.3g} where |H| reaches {size:.3g}; correct it, or set symmetric = False")
+            raise ValueError(f"hessian: is not symmetric, |H − Hᵀ| reaches {gap:.3g} where |H| reaches {size:.3g}; correct it, "
+                             "or set symmetric = False")
         self.values, self.vectors = scipy.linalg.eigh(0.5 * (H + H.T), check_finite=False, driver="evd") if H.size else (H[0:0].ravel(), H)
         largest = np.abs(self.values).max(initial=0.0)
         self.nonzero = self.values > default_rcond(H) * largest

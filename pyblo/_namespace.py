@@ -22,13 +22,13 @@ def as_array(name, value):
     except ValueError as error:
         raise TypeError(f"{name}: not an array: {error}") from None
     if array.dtype.kind in "iub":
-        return array.astype(np.float64)
+        return contiguous(array, np.float64, name)
     if array.dtype.kind == "c":
         raise TypeError(f"{name}: complex dtype {array.dtype} is not supported; pass real arrays")
     native = array.dtype.newbyteorder("=")
     if native not in FLOATS:
         raise TypeError(f"{name}: dtype {array.dtype} is not supported; pass float32, float64 or integers")
-    return np.asarray(array, dtype=native)
+    return array if array.dtype.isnative else contiguous(array, native, name)
 
 
 def common_dtype(*arrays):
@@ -36,9 +36,18 @@ def common_dtype(*arrays):
     return np.result_type(*arrays)
 
 
-def contiguous(array, dtype):
-    """Return array as a C-ordered, aligned base-class ndarray of dtype, the array itself where it is one."""
-    return np.require(array, dtype, ["C", "A", "E"])
+def contiguous(array, dtype, name="an array"):
+    """Return array as a C-ordered, aligned base-class ndarray of dtype, the array itself where it is one.
+
+    Raises MemoryError, with the name and the number of bytes, where the copy has no place.
+    """
+    size = array.size * np.dtype(dtype).itemsize
+    if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned):
+        require_memory(name, size)
+    try:
+        return np.require(array, dtype, ["C", "A", "E"])
+    except MemoryError:
+        raise MemoryError(f"{name} would take {size} bytes, more than can be allocated") from None
 
 
 def fit(name, value, shape, dtype):
@@ -46,7 +55,7 @@ def fit(name, value, shape, dtype):
     array = as_array(name, value)
     if array.shape != tuple(shape):
         raise ValueError(f"{name}: shape {array.shape} does not fit; expected {tuple(shape)}")
-    return contiguous(array, dtype)
+    return contiguous(array, dtype, name)
 
 
 def fit_finite(name, value, shape, dtype):
@@ -68,7 +77,7 @@ def matrix(name, value, rows=None, cols=None):
         raise ValueError(f"{name}: has {array.ndim} axes; expected a matrix of shape {expected}")
     if (rows is not None and array.shape[0] != rows) or (cols is not None and array.shape[1] != cols):
         raise ValueError(f"{name}: shape {array.shape} does not fit; expected {expected}")
-    return contiguous(array, array.dtype)
+    return contiguous(array, array.dtype, name)
 
 
 def vector(name, value, size):
@@ -80,9 +89,10 @@ def _checked_vector(name, value, size):
     array = as_array(name, value)
     if array.shape != (size,):
         raise ValueError(f"{name}: shape {array.shape} does not fit; expected {(size,)}")
+    array = contiguous(array, array.dtype, name)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: contains NaN or infinity")
-    return contiguous(array, array.dtype)
+    return array
 
 
 def require_memory(what, size):

@@ -170,7 +170,8 @@ def _iterated(core, problem, method, step, spectrum):
     if isinstance(method, Identity):
         return core.identity()
     if isinstance(method, Unrolled):
-        return core.unrolled(_dispatch.Rule(step, method.momentum, method.nesterov), method.steps, method.differentiated, method.mode == "forward")
+        rule = _dispatch.Rule(step, method.momentum, method.nesterov)
+        return core.unrolled(rule, method.steps, method.differentiated, method.mode == "forward")
     return core.neumann(method.terms, step)
 
 

@@ -19,7 +19,8 @@ def outer_hessian(plan, u):
     problem = plan.problem
     require(isinstance(plan.method, Exact), "method: the outer Hessian is that of F*; prepare the problem with Exact()")
     require(hasattr(problem, "_outer_product"),
-            f"problem: {type(problem).__name__} has no second derivatives; the outer Hessian is there for Quadratic, TargetLearning and Ridge")
+            f"problem: {type(problem).__name__} has no second derivatives; "
+            "the outer Hessian is there for Quadratic, TargetLearning and Ridge")
     apply = _fixed(plan) if problem.fixed_hessian else _ridge(problem, u)
     m = problem.outer_size
     return LinearOperator((m, m), matvec=apply, rmatvec=apply, dtype=problem.dtype)

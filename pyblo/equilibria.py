@@ -96,7 +96,8 @@ def _drift(method, unit, drift):
     speed = unit * size
     certificate = {"drift": drift / size, "speed": speed}
     if isinstance(method, Exact):
-        return Equilibrium(None, None, -np.inf, Status.UNBOUNDED, Status.UNBOUNDED.explain(f"drift {speed:.3g} per unit of step"), certificate)
+        message = Status.UNBOUNDED.explain(f"drift {speed:.3g} per unit of step")
+        return Equilibrium(None, None, -np.inf, Status.UNBOUNDED, message, certificate)
     return Equilibrium(None, None, np.nan, Status.DIVERGED,
                        f"Diverges: k has a part of size {speed:.3g} outside the range of K, so u drifts along it for ever; "
                        "add a regulariser to the outer objective, or use Exact().", certificate)

@@ -145,7 +145,8 @@ def _solve_info(batch, status, iterations, residual, direction):
     direction = direction.reshape(*batch, direction.shape[-1]) if (status == Status.INDEFINITE).any() else None
     message = _message(status, iterations, residual, success, worst)
     if batch:
-        return SolveInfo(success.reshape(batch), status.reshape(batch), iterations.reshape(batch), residual.reshape(batch), direction, message)
+        success, status, iterations, residual = (array.reshape(batch) for array in (success, status, iterations, residual))
+        return SolveInfo(success, status, iterations, residual, direction, message)
     return SolveInfo(bool(success[0]), Status(int(status[0])), int(iterations[0]), float(residual[0]), direction, message)
 
 

@@ -96,7 +96,7 @@ def of_symmetric(A, B, d, rcond=None, names=("A", "B", "d")):
     V, N = np.ascontiguousarray(vectors[:, kept]), vectors[:, ~kept]
     condition = largest / values[kept].min(initial=np.inf) if kept.any() else 1.0
     for name, array in ((names[1], B), (names[2], d[:, None])):
-        _require_in_range(name, names[0], N, array, min(1.0, 10 * n * eps * max(condition, 1.0)))
+        _require_in_range(name, names[0], N, array, min(1.0, 100 * default_rcond(A) * max(condition, 1.0)))
     return Spectrum(values[kept], V, V.T @ B, V.T @ d)
 
 

@@ -166,7 +166,7 @@ class FixedPointMap(_Functions):
     --------
     >>> import numpy as np, pyblo
     >>> problem = pyblo.FixedPointMap(  # Φ = (w + u)/2, so w = u; F = w²/2
-    ...     1, 1, outer_value=lambda u, w: 0.5 * float(w @ w), outer_gradients=lambda u, w: (0 * u, w),
+    ...     1, 1, outer_value=lambda u, w: 0.5 * float(w @ w), outer_gradients=lambda u, w: (0 * u, 1 * w),
     ...     map=lambda u, w: 0.5 * (w + u), jvp_w=lambda u, w, v: 0.5 * v, vjp_w=lambda u, w, v: 0.5 * v,
     ...     vjp_u=lambda u, w, q: 0.5 * q)
     >>> result = pyblo.hypergradient(problem, [2.0], method=pyblo.FixedPoint(60), inner=pyblo.GradientDescent())
