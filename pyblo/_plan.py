@@ -160,13 +160,24 @@ def default_rtol(dtype):
     return 1e-5 if np.dtype(dtype).itemsize == 4 else 1e-10
 
 
+def range_part(problem, u, w, g):
+    """Return Hy with y = argmin ‖Hy − g‖ by LSMR: the part of g in the range of H (MATH §3)."""
+    from scipy.sparse.linalg import lsmr
+
+    H = problem.hessian(u.reshape(problem.outer_shape), w.reshape(problem.inner_shape))
+    eps = np.finfo(g.dtype).eps
+    y = lsmr(H, g, atol=eps, btol=eps, conlim=1 / eps, maxiter=max(100, 10 * g.size))[0]
+    return np.asarray(H.matvec(y.astype(g.dtype)), g.dtype).reshape(-1)
+
+
 def _iterated(core, problem, method, step, spectrum):
     if isinstance(method, CG):
         singular = spectrum is not None and spectrum.rank < problem.inner_size
         basis = contiguous(spectrum.vectors, problem.dtype) if singular else None
-        return core.cg(cg_stop(method, problem), method.normal, 0.0, basis)
+        project = partial(range_part, problem) if spectrum is None and problem.symmetric and not method.normal else None
+        return core.cg(cg_stop(method, problem), method.normal, 0.0, basis, project)
     if isinstance(method, Damped):  # H + εI is definite: no projection
-        return core.cg(cg_stop(CG(rtol=8 * float(np.finfo(problem.dtype).eps)), problem), False, method.eps, None)
+        return core.cg(cg_stop(CG(rtol=8 * float(np.finfo(problem.dtype).eps)), problem), False, method.eps, None, None)
     if isinstance(method, Identity):
         return core.identity()
     if isinstance(method, Unrolled):
@@ -232,5 +243,5 @@ def _largest(guard, u):
         return spectral.largest_eigenvalue(problem.hessian(u.reshape(problem.outer_shape), w.reshape(problem.inner_shape)))
     H = dense(guard.hessian(u, w)[0], w.size, np.float64)
     if not np.isfinite(H).all():
-        raise ValueError(f"λmax of H at the first u is not finite:{guard.first_bad or ' u is too large'}")
+        raise ValueError(f"λmax of H at the first u is not finite:{problem._blame() or guard.first_bad or ' u is too large'}")
     return float(np.linalg.eigvalsh(H).max(initial=0.0))

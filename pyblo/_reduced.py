@@ -99,4 +99,7 @@ def reduce(problem, plan, inner, w0):
     f = problem.outer_gradients(nothing, np.zeros(problem.inner_shape, problem.dtype))[1]
     # ‖Pw̄‖ + ‖f‖: what cancels in Pw̄ + f, or is orthogonal to V, leaves its rounding
     size = norm(response[:, None] * cross) * (norm(g) + 2 * norm(f)) if g.size else 0.0
-    return Reduced(X, Y, (response[:, None] * cross).T @ (V.T @ g), float(size), unit)
+    reduced = Reduced(X, Y, (response[:, None] * cross).T @ (V.T @ g), float(size), unit)
+    if not all(np.isfinite(array).all() for array in (X, Y, reduced.k, reduced.scale)):
+        raise ValueError(f"problem: its reduced iteration overflows.{problem._blame()}")
+    return reduced

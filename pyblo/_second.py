@@ -40,7 +40,12 @@ def _fixed(plan):
 def _ridge(problem, u):
     slopes = problem.penalties(u)[1]
     curvatures = slopes if problem.log else np.zeros_like(slopes)
-    factor = problem._factory().at(u)
+    try:
+        factor = problem._factory().at(u)
+    except (np.linalg.LinAlgError, FloatingPointError) as error:
+        raise ValueError(f"u: F* has no Hessian there: {error}") from None
+    if factor.cholesky is None:
+        raise ValueError("u: F* has no Hessian where H(u) is singular; raise the penalties")
     w = factor.inner_solution(np.zeros(problem.inner_size, problem.dtype))
     q = factor.solve(problem.outer_gradients(u, w)[1])
     one = problem.penalty == "scalar"

@@ -62,6 +62,8 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     u = u - X @ scipy.linalg.solve(core, scipy.linalg.solve(core, Y @ reduced.gradient(u))) if core.size else u
     u = u.astype(problem.dtype)
     w = plan.spectrum.inner_run(_plan.inner_response(plan.spectrum, run, plan.spectrum.largest), u, w)
+    if not (np.isfinite(u).all() and np.isfinite(w).all()):
+        raise ValueError(f"problem: its limit overflows.{problem._blame()}")
     values = scipy.linalg.eigvals(core)
     return Equilibrium(
         u.reshape(problem.outer_shape), w.reshape(problem.inner_shape), problem.outer_value(u, w), Status.CONVERGED,

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import norm  # scaled: it does not overflow
 
 from . import _plan
+from ._namespace import as_array
 from ._second import outer_hessian
 from .methods import CG, Damped, Exact, Unrolled, require
 from .result import HypergradientResult
@@ -99,7 +100,7 @@ class ValueAndGrad:
         self.w0 = prepared.problem._w(w0, "w0").reshape(prepared.problem.inner_shape)
 
     def __call__(self, u):
-        u = np.asarray(u)
+        u = as_array("u", u)
         shape = self.prepared.problem.outer_shape
         flat = u.ndim == 1 and u.size == self.prepared.problem.outer_size  # as SciPy's optimisers hand it over
         raw = self.prepared._evaluate(u.reshape(shape) if flat else u, None, self.w0)
@@ -110,7 +111,11 @@ class ValueAndGrad:
     def hessp(self, u, p):
         """Return ∇²F*(u) p, for `scipy.optimize.minimize(…, jac=True, hessp=…)`."""
         problem = self.prepared.problem
-        return self.prepared.outer_hessian(np.reshape(u, problem.outer_shape)) @ np.ravel(p)
+        u, p = as_array("u", u), as_array("p", p)
+        for name, array in (("u", u), ("p", p)):
+            if array.size != problem.outer_size:
+                raise ValueError(f"{name}: shape {array.shape} does not fit; expected {problem.outer_shape}")
+        return self.prepared.outer_hessian(u.reshape(problem.outer_shape)) @ p.ravel()
 
 
 class Prepared:
@@ -195,6 +200,9 @@ class Prepared:
         Hq = problem.hessian(raw.u.reshape(problem.outer_shape), raw.w.reshape(problem.inner_shape)).rmatvec(q)
         if isinstance(self.method, Damped):
             return float(norm(Hq + self.method.eps * q - g)), null
+        rest = float(norm(Hq - g))
+        if isinstance(self.method, CG) and plan.spectrum is None and raw.status.success and rest > 2 * raw.residual:
+            return raw.residual, rest / size  # CG went on with the part of g in the range of H
         return float(norm(Hq - (inside if isinstance(self.method, Exact | CG) else g))), null
 
 
@@ -203,7 +211,7 @@ class Evaluation:
 
     def __init__(self, plan, u, raw):
         (self.w, inner, inner_steps, inner_residual, self.value, grad, self.grad_w, adjoint, status, residual, products) = raw
-        self.plan, self.u = plan, u
+        self.plan, self.u, self.residual = plan, u, float(residual)
         self.grad = grad.reshape(plan.problem.outer_shape)
         self.nhvp = int(products)
         self.inner_status, adjoint_status = Status(inner), Status(status)

@@ -8,6 +8,7 @@ from ._namespace import as_array, common_dtype, contiguous
 from ._plan import default_rtol
 from .methods import check_count, check_number, step_limit
 from .result import SolveInfo
+from .spectral import require_finite
 from .status import Status
 
 __all__ = ["cg", "neumann"]
@@ -57,7 +58,7 @@ def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
     """
     A, b, shape = _systems(A, b)
     n = shape[-1]
-    start = None if x0 is None else _rows("x0", as_array("x0", x0), shape, b.dtype)
+    start = None if x0 is None else _start(as_array("x0", x0), shape, b.dtype)
     rtol = default_rtol(b.dtype) if rtol is None else check_number("rtol", rtol)
     maxiter = max(100, 10 * n) if maxiter is None else check_count("maxiter", maxiter)
     x, *info = _dispatch.cg(A, b, start, rtol, check_number("atol", atol), maxiter)
@@ -95,19 +96,21 @@ def neumann(A, b, *, terms, step=None):
     """
     A, b, shape = _systems(A, b)
     terms = check_count("terms", terms)
-    if not np.isfinite(A).all():
-        raise ValueError("A: contains NaN or infinity")
+    require_finite(A=A, b=b)
     largest = np.broadcast_to(np.linalg.eigvalsh(A).max(-1, initial=0.0).astype(np.float64), b.shape[:1])
     if step is None:
         steps = 1 / np.where(largest > 0, largest, 1.0)
     else:
-        steps = np.broadcast_to(np.asarray(as_array("step", step), np.float64), shape[:-1]).reshape(-1)
+        steps = _broadcast("step", as_array("step", step), shape[:-1], np.float64).reshape(-1)
         limits = np.array([step_limit(value) for value in largest])
         if not (np.isfinite(steps) & (steps > 0)).all():
             raise ValueError("step: must be positive and finite")
         if terms > 1 and (steps >= limits).any():
             raise ValueError(f"step: {steps.max():g} is beyond the limit {limits.min():g} = 2/λmax of the series; choose a smaller one")
-    return _dispatch.neumann(A, b, terms, contiguous(steps, np.float64)).reshape(shape)
+    x = _dispatch.neumann(A, b, terms, contiguous(steps, np.float64)).reshape(shape)
+    if not np.isfinite(x).all():
+        raise ValueError("A: the series overflows; A is not positive semidefinite, or A and b are too large")
+    return x
 
 
 def _systems(A, b):
@@ -125,7 +128,7 @@ def _systems(A, b):
     dtype = common_dtype(A, b)
     if A.ndim > 2:
         A = np.broadcast_to(A, (*shape[:-1], n, n)).reshape(math.prod(shape[:-1]), n, n)
-    A = contiguous(A, dtype)
+    A = contiguous(A, dtype, "A")
     worst = _dispatch.asymmetry(A)
     if worst > 100 * np.finfo(dtype).eps:
         raise ValueError(f"A: is not symmetric: |A − Aᵀ| reaches {worst:.3g} of |A|; conjugate gradients need a symmetric matrix")
@@ -133,10 +136,21 @@ def _systems(A, b):
 
 
 def _rows(name, array, shape, dtype):
+    return _broadcast(name, array, shape, dtype).reshape(math.prod(shape[:-1]), shape[-1])
+
+
+def _broadcast(name, array, shape, dtype):
     try:
-        return contiguous(np.broadcast_to(array, shape).reshape(math.prod(shape[:-1]), shape[-1]), dtype)
+        wide = np.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(f"{name}: shape {array.shape} does not broadcast to {shape}") from None
+    return contiguous(wide, dtype, name)
+
+
+def _start(x0, shape, dtype):
+    if x0.ndim < 1 or x0.shape[-1] != shape[-1]:
+        raise ValueError(f"x0: shape {x0.shape} does not fit; expected (..., {shape[-1]})")
+    return _rows("x0", x0, shape, dtype)
 
 
 def _solve_info(batch, status, iterations, residual, direction):

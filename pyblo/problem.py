@@ -103,9 +103,14 @@ class Problem(abc.ABC):
         return type(self).inner_solution is not Problem.inner_solution
 
     def _blame(self):
-        """Return which arrays of the problem hold NaN or infinity, as a sentence, or an empty string."""
-        bad = [name for name, value in vars(self).items() if isinstance(value, np.ndarray) and not np.isfinite(value).all()]
-        return f" {', '.join(bad)}: contains NaN or infinity." if bad else ""
+        """Return which arrays of the problem hold NaN, infinity, or numbers whose squares leave the range, or an empty string."""
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.size}
+        sizes = {name: float(np.abs(value).max()) for name, value in arrays.items()}
+        limits = np.sqrt(np.finfo(self.dtype).tiny), np.sqrt(np.finfo(self.dtype).max)
+        bad = [name for name, size in sizes.items() if not np.isfinite(size)]
+        wide = [f"{name} ({size:.0e})" for name, size in sizes.items() if np.isfinite(size) and size and not limits[0] < size < limits[1]]
+        return (f" {', '.join(bad)}: contains NaN or infinity." if bad else "") + (
+            f" {', '.join(wide)}: so large or small that products leave the range of {self.dtype}; scale the data." if wide else "")
 
     def _u(self, u, name="u"):
         """Return u as a vector of the problem's dtype, or raise an error that names it."""

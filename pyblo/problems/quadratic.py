@@ -56,22 +56,22 @@ class Quadratic(Problem):
     fixed_hessian = True
 
     def __post_init__(self):
-        A = _namespace.matrix("A", self.A)
+        A = symmetric("A", _namespace.matrix("A", self.A))
         B = _namespace.matrix("B", self.B, rows=A.shape[0])
         n, m = B.shape
         arrays = {
-            "A": symmetric("A", A),
+            "A": A,
             "B": B,
             "P": symmetric("P", _namespace.matrix("P", self.P, n, n)),
             "d": _namespace.vector("d", self.d, n),
             "f": _namespace.vector("f", self.f, n),
-            "C": np.zeros((m, m)) if self.C is None else symmetric("C", _namespace.matrix("C", self.C, m, m)),
+            "C": None if self.C is None else symmetric("C", _namespace.matrix("C", self.C, m, m)),
             "e": _namespace.vector("e", self.e, m),
         }
         given = [array for name, array in arrays.items() if getattr(self, name) is not None]
         dtype = _namespace.common_dtype(*given)
         for name, array in arrays.items():
-            object.__setattr__(self, name, array.astype(dtype, copy=False))
+            object.__setattr__(self, name, None if array is None else array.astype(dtype, copy=False))
         for name in ("h", "c"):
             object.__setattr__(self, name, _finite_scalar(name, getattr(self, name)))
 
@@ -90,7 +90,8 @@ class Quadratic(Problem):
     def inner_value(self, u, w):
         u, w = self._u(u), self._w(w)
         inner = w @ (0.5 * (self.A @ w) + self.B @ u + self.d)
-        return float(inner + u @ (0.5 * (self.C @ u) + self.e) + self.c)
+        curvature = 0.0 if self.C is None else 0.5 * (self.C @ u)
+        return float(inner + u @ (curvature + self.e) + self.c)
 
     def inner_gradient(self, u, w):
         return self.A @ self._w(w) + self.B @ self._u(u) + self.d

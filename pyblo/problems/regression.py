@@ -124,7 +124,11 @@ class Ridge(Problem):
         return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
 
     def inner_solution(self, u, w0=None):
-        return self._factory().at(self._u(u)).inner_solution(self._w(w0, "w0"))
+        try:
+            w = self._factory().at(self._u(u)).inner_solution(self._w(w0, "w0"))
+        except (FloatingPointError, np.linalg.LinAlgError) as error:
+            raise ValueError(f"u: with the penalties that it gives, {error}; choose others, or scale X") from None
+        return w
 
     @property
     def _rows(self):

@@ -102,6 +102,7 @@ class TargetLearning(Problem):
 
     def _outer_root(self):
         """Return L with LLᵀ = ΦₒᵀΦₒ."""
+        spectral.require_finite(Phi_out=self.Phi_out)
         return self.Phi_out.T
 
     def _outer_product(self, v):

@@ -43,6 +43,10 @@ template <class T> index inner_size(const OwnedProblem<T>& p) {
   return std::visit([](const auto& q) { return q.inner_size(); }, p.part);
 }
 
+template <class T> index outer_size(const OwnedProblem<T>& p) {
+  return std::visit([](const auto& q) { return q.outer_size(); }, p.part);
+}
+
 template <class T>
 Owned<Inner<T>> bind_descent(const OwnedProblem<T>& p, Rule rule, index steps, std::optional<double> tol) {
   return {descent_inner<T>(p.part, {rule, steps, tol}), p.owners};
@@ -54,12 +58,21 @@ Owned<Hypergradient<T>> bind_neumann(const OwnedProblem<T>& p, index terms, doub
 }
 
 template <class T>
-Owned<Hypergradient<T>> bind_cg(const OwnedProblem<T>& p, Stop stop, bool normal, double eps, const std::optional<Array<T>>& basis) {
+Owned<Hypergradient<T>> bind_cg(const OwnedProblem<T>& p, Stop stop, bool normal, double eps, const std::optional<Array<T>>& basis,
+                               const std::optional<py::function>& project) {
   Owners o = p.owners;
-  std::optional<Dense<T>> range;
+  Range<T> range;
+  const index m = outer_size(p), n = inner_size(p);
   if (basis) {
-    range = o.keep_matrix(*basis);
-    require(range->rows == inner_size(p), "the basis does not fit");
+    range.basis = o.keep_matrix(*basis);
+    require(range.basis->rows == n, "the basis does not fit");
+  }
+  if (project) {
+    range.projection = [=](const T* u, const T* w, T* g) {
+      py::gil_scoped_acquire gil;
+      const auto part = py::cast<Array<T>>((*project)(copy_of(m, u), copy_of(n, w), copy_of(n, g)));
+      std::memcpy(g, vector(part, n), n * sizeof(T));
+    };
   }
   return {implicit<T>(p.part, {Adjoint::cg, 0, 0, stop, normal}, eps, range), o};
 }
@@ -68,7 +81,7 @@ Owned<Hypergradient<T>> bind_cg(const OwnedProblem<T>& p, Stop stop, bool normal
 template <class T>
 py::tuple bind_run_derivatives(const OwnedProblem<T>& p, Rule rule, index steps, const Array<T>& u, const Array<T>& start,
                                const Array<T>& grad_w) {
-  const index n = inner_size(p), m = std::visit([](const auto& q) { return q.outer_size(); }, p.part);
+  const index n = inner_size(p), m = outer_size(p);
   Array<T> grad_w0(n);
   const T *pu = vector(u, m), *ps = vector(start, n), *pg = vector(grad_w, n);
   T* const out = grad_w0.mutable_data();
@@ -95,7 +108,8 @@ template <class T> void bind(py::module_& m, const char* name) {
       .def("identity", [](const P& p) -> Owned<Hypergradient<T>> {
              return {implicit<T>(p.part, {Adjoint::identity, 0, 0, {}, false}, 0, {}), p.owners};
            })
-      .def("cg", &bind_cg<T>, py::arg("stop"), py::arg("normal"), py::arg("eps"), py::arg("basis").noconvert())
+      .def("cg", &bind_cg<T>, py::arg("stop"), py::arg("normal"), py::arg("eps"), py::arg("basis").noconvert(),
+           py::arg("project"))
       .def("unrolled", [](const P& p, Rule rule, index steps, index last, bool forward) -> Owned<Hypergradient<T>> {
              require(last <= steps, "last is at most steps");
              return {unrolled<T>(p.part, {rule, steps, last}, forward), p.owners};

@@ -33,4 +33,9 @@ template <class T, class G> wide_t<T> norm(G team, index n, const T* x) {
   }));
 }
 
+// Whether every x_i is finite: x − x is zero, or NaN
+template <class T, class G> mask_t<T> finite(G team, index n, const T* x) {
+  return is_finite(team.template sum<T>(n, [=](index i, T s) { return s + (x[i] - x[i]); }));
+}
+
 }  // namespace pyblo

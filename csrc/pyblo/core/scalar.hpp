@@ -16,10 +16,10 @@ template <class T> using real_t = typename Scalar<T>::real;
 template <class T> using mask_t = typename Scalar<T>::mask;
 template <class T> using wide_t = typename Scalar<T>::wide;
 
-// Spacing of the numbers at 1, and a sum of squares too small to divide by
+// Spacing of the numbers at 1; a sum of squares too small to divide by; below `tiny` a vector is helped by a factor `boost`
 template <class R> struct Limits;
-template <> struct Limits<double> { static constexpr double epsilon = 0x1p-52, floor = 0x1p-960; };
-template <> struct Limits<float> { static constexpr float epsilon = 0x1p-23f, floor = 0x1p-112f; };
+template <> struct Limits<double> { static constexpr double epsilon = 0x1p-52, floor = 0x1p-960, boost = 0x1p18, tiny = 0x1p-400; };
+template <> struct Limits<float> { static constexpr float epsilon = 0x1p-23f, floor = 0x1p-112f, boost = 0x1p4f, tiny = 0x1p-40f; };
 template <class T> inline constexpr real_t<T> epsilon = Limits<real_t<T>>::epsilon;
 template <class T> inline constexpr real_t<T> floor_of_squares = Limits<real_t<T>>::floor;
 

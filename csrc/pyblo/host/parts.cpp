@@ -14,18 +14,18 @@ template <class T, class P> T outer_gradients(const P& p, const T* u, const T* w
 }
 
 template <class T, class P>
-Hyper<T> implicit_run(const P& p, const AdjointMethod<T>& method, double eps, const std::optional<Dense<T>>& basis, const T* u,
+Hyper<T> implicit_run(const P& p, const AdjointMethod<T>& method, double eps, const Range<T>& range, const T* u,
                       const T* w, Gradients<T> out, Scratch s, Pulse& pulse) {
   const index n = p.inner_size();
   T *const cache = s.take<T>(p.cache_size()), *const between = s.take<T>(p.outer_size());
-  T *const g = s.take<T>(n), *const coordinates = s.take<T>(basis ? basis->cols : 0);
+  T *const g = s.take<T>(n), *const coordinates = s.take<T>(range.basis ? range.basis->cols : 0);
   AdjointScratch<T> work(s, n, method);
   p.fix(Solo{}, u, cache);
   const T value = outer_gradients(p, u, w, out);
   copy(Solo{}, n, out.inner, g);
-  if (basis) {
-    basis->apply_adjoint(Solo{}, g, coordinates);
-    basis->apply(Solo{}, coordinates, g);
+  if (range.basis) {
+    range.basis->apply_adjoint(Solo{}, g, coordinates);
+    range.basis->apply(Solo{}, coordinates, g);
   }
   const auto& op = p.hessian(cache, w);
   using A = std::decay_t<decltype(op)>;
@@ -36,7 +36,13 @@ Hyper<T> implicit_run(const P& p, const AdjointMethod<T>& method, double eps, co
     subtract_cross(Solo{}, p, cache, w, out.adjoint, out.outer, between);
     return {value, report};
   }
-  const Report<T> report = solve_adjoint(Solo{}, op, g, out.adjoint, method, work, pulse);
+  Report<T> report = solve_adjoint(Solo{}, op, g, out.adjoint, method, work, pulse);
+  if (report.status == T(INCONSISTENT) && range.projection) {
+    range.projection(u, w, g);
+    const T products = report.products;
+    report = solve_adjoint(Solo{}, op, g, out.adjoint, method, work, pulse);
+    report.products += products;
+  }
   subtract_cross(Solo{}, p, cache, w, out.adjoint, out.outer, between);
   return {value, report};
 }
@@ -86,17 +92,17 @@ template <class T> Inner<T> spectral_inner(SpectralInner<T> inner) {
 }
 
 template <class T>
-Hypergradient<T> implicit(AnyProblem<T> any, AdjointMethod<T> method, double eps, std::optional<Dense<T>> basis) {
+Hypergradient<T> implicit(AnyProblem<T> any, AdjointMethod<T> method, double eps, Range<T> range) {
   const index madds = hessian_madds(any);
   return std::visit(
       [&](const auto& p) {
         const index bytes = bytes_of([&](Scratch& s) {
           s.take<T>(p.cache_size()), s.take<T>(p.outer_size()), s.take<T>(p.inner_size());
-          s.take<T>(basis ? basis->cols : 0);
+          s.take<T>(range.basis ? range.basis->cols : 0);
           AdjointScratch<T>(s, p.inner_size(), method);
         });
         return Hypergradient<T>{bytes, madds, [=](const T* u, const T*, const T* w, Gradients<T> out, Scratch s, Pulse& pulse) {
-          return implicit_run(p, method, eps, basis, u, w, out, s, pulse);
+          return implicit_run(p, method, eps, range, u, w, out, s, pulse);
         }};
       },
       any);
@@ -131,8 +137,8 @@ template <class T> Hypergradient<T> spectral(AnyProblem<T> any, Dense<T> V, Dens
         return Hypergradient<T>{bytes, madds, [=](const T* u, const T*, const T* w, Gradients<T> out, Scratch s, Pulse&) {
           T *const t = s.take<T>(V.cols), *const between = s.take<T>(p.outer_size());
           const T value = whole.run(Solo{}, u, w, out.outer, out.inner, t, between);
-          const bool finite = is_finite(norm(Solo{}, p.outer_size(), out.outer));
-          return Hyper<T>{value, {T(finite ? COMPLETED : DIVERGED), 0, 0, 0}};
+          const bool sound = finite(Solo{}, p.outer_size(), out.outer);
+          return Hyper<T>{value, {T(sound ? COMPLETED : DIVERGED), 0, 0, 0}};
         }};
       },
       any);
@@ -164,7 +170,7 @@ T run_derivatives(const AnyProblem<T>& any, Rule rule, index steps, const T* u, 
 #define PYBLO_PARTS(T)                                                                                                  \
   template Inner<T> descent_inner<T>(AnyProblem<T>, Descent);                                                           \
   template Inner<T> spectral_inner<T>(SpectralInner<T>);                                                                \
-  template Hypergradient<T> implicit<T>(AnyProblem<T>, AdjointMethod<T>, double, std::optional<Dense<T>>);              \
+  template Hypergradient<T> implicit<T>(AnyProblem<T>, AdjointMethod<T>, double, Range<T>);                              \
   template Hypergradient<T> unrolled<T>(AnyProblem<T>, Run, bool);                                              \
   template Hypergradient<T> spectral<T>(AnyProblem<T>, Dense<T>, Dense<T>);                                             \
   template T run_derivatives<T>(const AnyProblem<T>&, Rule, index, const T*, const T*, const T*, T*, Pulse&);

@@ -27,8 +27,18 @@ struct Descent {
 template <class T> Inner<T> descent_inner(AnyProblem<T> problem, Descent descent);
 template <class T> Inner<T> spectral_inner(SpectralInner<T> inner);
 
-// eps is added to H; basis (n, r), where it has columns, spans the range of H, and CG works on the part of g in it
-template <class T> Hypergradient<T> implicit(AnyProblem<T> problem, AdjointMethod<T> method, double eps, std::optional<Dense<T>> basis);
+// g ← its part in the range of H(u, w)
+template <class T> using Projection = std::function<void(const T* u, const T* w, T* g)>;
+
+// The range of a singular H: an orthonormal basis (n, r), on which g is projected first; or a function, called where CG finds the
+// system inconsistent, upon which it starts again
+template <class T> struct Range {
+  std::optional<Dense<T>> basis;
+  Projection<T> projection;
+};
+
+// eps is added to H
+template <class T> Hypergradient<T> implicit(AnyProblem<T> problem, AdjointMethod<T> method, double eps, Range<T> range);
 template <class T> Hypergradient<T> unrolled(AnyProblem<T> problem, Run run, bool forward);
 template <class T> Hypergradient<T> spectral(AnyProblem<T> problem, Dense<T> V, Dense<T> K);
 

@@ -55,8 +55,7 @@ Report<T> descend(G team, index n, const Gradient& gradient, T* w, DescendScratc
                   Pulse& pulse) {
   fill(team, n, T(0), a.s);
   advance(team, n, gradient, w, a, rule, steps, pulse);
-  const wide_t<T> size = norm(team, n, w);
-  const T status = select(convert_mask<T>(is_finite(size)), T(pulse.stopped ? INTERRUPTED : COMPLETED), T(DIVERGED));
+  const T status = select(finite(team, n, w), T(pulse.stopped ? INTERRUPTED : COMPLETED), T(DIVERGED));
   return {status, wide_t<T>(steps), wide_t<T>(0), wide_t<T>(steps)};
 }
 

@@ -30,8 +30,7 @@ Report<T> solve_adjoint(G team, const A& op, const T* g, T* q, const AdjointMeth
   if (method.kind == Adjoint::neumann) return neumann(team, op, g, q, true, s.descend, method.step, method.terms, pulse);
   copy(team, op.size(), g, q);
   using W = wide_t<T>;
-  const mask_t<W> finite = is_finite(norm(team, op.size(), g));
-  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)};
+  return {select(finite(team, op.size(), g), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)};
 }
 
 // grad −= Mᵀq

@@ -98,8 +98,7 @@ Report<T> unrolled_reverse(G team, const P& problem, const T* cache, const T* st
     }
   }
   using W = wide_t<T>;
-  const mask_t<W> finite = is_finite(norm(team, problem.outer_size(), grad));
-  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(run.last), W(0), W(run.last)};
+  return {select(finite(team, problem.outer_size(), grad), T(COMPLETED), T(DIVERGED)), W(run.last), W(0), W(run.last)};
 }
 
 template <class T> struct ForwardScratch {
@@ -146,8 +145,7 @@ Report<T> unrolled_forward(G team, const P& problem, const T* cache, const T* st
   }
   team.sync();
   using W = wide_t<T>;
-  const mask_t<W> finite = is_finite(norm(team, m, grad));
-  return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(run.last), W(0), W(m * run.last)};
+  return {select(finite(team, m, grad), T(COMPLETED), T(DIVERGED)), W(run.last), W(0), W(m * run.last)};
 }
 
 template <class T> struct StepScratch {

@@ -59,17 +59,16 @@ template <class T> struct Walk {
     }));
     if (k == 0) limit = W(outer.tol) * larger(W(1), size);
     const mask_t<W> settled = mask_t<W>(!outer.warm) | ((change <= W(outer.tol) * larger(W(1), w_size)) & mask_t<W>(k > 0));
-    const mask_t<T> finite =
-        convert_mask<T>(is_finite(size + w_size)) & is_finite(hyper.value) & !(hyper.report.status == T(DIVERGED));
-    const mask_t<T> here = running & finite, told = here | mask_t<T>(k == 0);
+    const mask_t<T> sound = finite(team, m, fresh) & finite(team, n, w) & is_finite(hyper.value) & !(hyper.report.status == T(DIVERGED));
+    const mask_t<T> here = running & sound, told = here | mask_t<T>(k == 0);
     team.each(m, [=](index i) { grad[i] = select(told, fresh[i], grad[i]); });
     out.value = select(here, hyper.value, out.value);
     out.grad_norm = select(convert_mask<W>(here), size, out.grad_norm);
     out.change = select(convert_mask<W>(here), change, out.change);
     out.adjoint_status = select(running, hyper.report.status, out.adjoint_status);
     out.products = out.products + select(convert_mask<W>(running), hyper.report.products, W(0));
-    out.status = select(here & convert_mask<T>((size <= limit) & settled), T(CONVERGED), out.status);
-    out.status = select(running & !finite, T(DIVERGED), out.status);
+    out.status = select(here & convert_mask<T>((size <= limit) & is_finite(limit) & settled), T(CONVERGED), out.status);
+    out.status = select(running & !sound, T(DIVERGED), out.status);
     return here;
   }
 

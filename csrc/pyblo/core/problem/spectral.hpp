@@ -26,8 +26,7 @@ template <class T> struct SpectralInner {
     V.apply(team, t, w);
     team.each(n, [=](index i) { w[i] = start[i] - w[i]; });
     team.sync();
-    const mask_t<W> finite = is_finite(norm(team, n, w));
-    return {select(convert_mask<T>(finite), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)};
+    return {select(finite(team, n, w), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)};
   }
 };
 

@@ -34,6 +34,7 @@ template <class T> struct Refinement {
   Krylov<T> krylov;
   T status;
   wide_t<T> residual, products;
+  T boost;  // of the residual where b is tiny: A may be too, and pᵀAp must not underflow
   mask_t<T> late = false;  // broke in a refinement: by rounding, which is no evidence of an inconsistent system
   bool first = true;
   bool normal = false;
@@ -48,7 +49,8 @@ template <class T> struct Refinement {
     const W before = krylov.steps, down = W(1) / truth.up;
     T *const r = s.r, *const d = s.d;
     W *const x = s.truth.x, *const rest = s.truth.residual;
-    team.each(n, [=](index i) { r[i] = convert<T>(rest[i]); });
+    const T boost = this->boost, back = T(1) / boost;
+    team.each(n, [=](index i) { r[i] = convert<T>(rest[i]) * boost; });
     team.sync();
     krylov.active = running & is_finite(convert<T>(residual));
     if (normal) {
@@ -56,9 +58,9 @@ template <class T> struct Refinement {
       copy(team, n, d, r);
       krylov.run(team, Normal<T, A>{op, s.between}, norm(team, n, r) * (target / residual), stop.max_steps, pulse);
     } else {
-      krylov.run(team, op, target, stop.max_steps, pulse);
+      krylov.run(team, op, target * convert<W>(boost), stop.max_steps, pulse);
     }
-    team.each(n, [=](index i) { x[i] = convert<W>(convert<T>(madd(convert<W>(d[i]), down, x[i]))); });
+    team.each(n, [=](index i) { x[i] = convert<W>(convert<T>(madd(convert<W>(d[i] * back), down, x[i]))); });
     team.sync();
     const W tried = krylov.steps - before + select(convert_mask<W>(krylov.broken), W(1), W(0));
     products = products + select(convert_mask<W>(running), (tried + W(1)) * W(normal ? 2 : 1), W(0));
@@ -118,10 +120,12 @@ Report<T> cg(G team, const A& op, const T* b, T* x, bool from_zero, bool normal,
     rest[i] = convert<W>(b[i]) * up;
   });
   team.sync();
+  const W down = W(1) / up;
   const TrueResidual<T> truth{b, up, size, limit, s.truth};
   const W start = from_zero ? size : truth.judged(team, op, W(0), true);
   const T status = select(convert_mask<T>((start <= limit) & is_finite(limit)), T(CONVERGED), T(RUNNING));
-  Refinement<T> run{s, stop, truth, {s.d, s.r, s.p, s.q, false, false, T(0), W(0)}, status, start, W(from_zero ? 0 : 1)};
+  Refinement<T> run{s, stop, truth, {s.d, s.r, s.p, s.q, false, false, T(0), W(0)}, status, start, W(from_zero ? 0 : 1),
+                    select(convert<T>(down) < T(Limits<real_t<T>>::tiny), T(Limits<real_t<T>>::boost), T(1))};
   run.normal = normal;
   for (mask_t<T> running = status == T(RUNNING); any(running) && !pulse.stopped; running = run.status == T(RUNNING)) {
     const W before = run.krylov.steps;
@@ -129,7 +133,7 @@ Report<T> cg(G team, const A& op, const T* b, T* x, bool from_zero, bool normal,
     run.judge(team, op, x, running, run.krylov.steps > before, pulse.stopped);
   }
   run.explain(team, op);
-  return {select(run.status == T(RUNNING), T(INTERRUPTED), run.status), run.krylov.steps, run.residual / up, run.products};
+  return {select(run.status == T(RUNNING), T(INTERRUPTED), run.status), run.krylov.steps, run.residual * down, run.products};
 }
 
 }  // namespace pyblo

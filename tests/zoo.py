@@ -1,0 +1,295 @@
+"""Arrays of every kind, and every array argument of the public callables that they are given to."""
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from test_bad_input import put
+from test_cg import layouts
+
+import pyblo
+
+
+class Tagged(np.ndarray):
+    """A subclass that changes nothing."""
+
+
+class Frame:
+    """A table that is no array and can become one, as those of pandas."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype)
+
+
+def padded(array):
+    """A window of a larger array."""
+    wide = np.full(tuple(size + 2 for size in array.shape), 7, array.dtype)
+    window = wide[(slice(1, -1),) * array.ndim]
+    window[...] = array
+    return window
+
+
+def mapped(array):
+    """A file as memory."""
+    with tempfile.TemporaryFile() as file:
+        array.tofile(file)
+        file.flush()
+        return np.memmap(file, array.dtype, "r+", shape=array.shape)
+
+
+def overlapping(array):
+    """Entries that share memory: one number again and again, or a definite Hankel matrix, of Σ xᵏ with x = 0 … n−1."""
+    size = max(array.shape)
+    moments = np.array([sum(float(x) ** k for x in range(size)) for k in range(2 * size)], array.dtype)
+    stride = 0 if array.ndim == 1 else array.itemsize
+    strides = (array.nbytes // len(array),) * (array.ndim - 2) + (stride,) * min(array.ndim, 2)
+    if array.ndim == 3:
+        moments = np.concatenate([np.r_[moments, np.zeros(array[0].size, array.dtype)]] * len(array))
+    return np.lib.stride_tricks.as_strided(moments, array.shape, strides)
+
+
+def layout(name, dtype):
+    """What makes one of the layouts that other tests know."""
+    return lambda array: layouts(array.astype(dtype))[name]
+
+
+WIDTHS = (np.dtype(np.float32), np.dtype(np.float64))
+# The same numbers held another way, in float32 and float64
+SAME = {f"{name} {dtype}": layout(name, dtype) for name in layouts(np.eye(2)) for dtype in WIDTHS} | {
+    f"{make.__name__} {dtype}": lambda array, make=make, dtype=dtype: make(array.astype(dtype))
+    for make in (padded, mapped, overlapping)
+    for dtype in WIDTHS
+}
+SAME |= {
+    "transposed": lambda array: array.T.copy().T,
+    "subclass": lambda array: array.view(Tagged),
+    "byteswapped and unaligned": lambda array: layouts(layouts(array)["byteswapped"])["unaligned"],
+    "backward and read-only": lambda array: locked(layouts(array)["backward"]),
+    "list": lambda array: array.tolist(),
+    "tuple of arrays": lambda array: tuple(array),
+    "list of Python integers": lambda array: array.astype(int).tolist(),
+    "table": Frame,
+    "buffer": lambda array: memoryview(array),
+    "bool": lambda array: array > 1,
+    **{
+        f"{sign}int{bits}": lambda array, name=f"{sign}int{bits}": array.astype(name)
+        for sign in ("", "u")
+        for bits in (8, 16, 32, 64)
+    },
+    "strided byteswapped int32": lambda array: layouts(layouts(array.astype(np.int32))["byteswapped"])["strided"],
+}
+
+
+def locked(array):
+    """The array, read-only."""
+    array.flags.writeable = False
+    return array
+
+
+def as_objects(array, last):
+    """An array of Python objects, one of them chosen."""
+    return put(array.astype(object), last)
+
+
+# What has no single meaning, or another shape
+REFUSED = {
+    **{
+        name: lambda array, name=name: array.astype(name)
+        for name in ("complex64", "complex128", "float16", "longdouble", "U", "S", "m8[s]", "M8[s]")
+        if np.dtype(name) not in WIDTHS  # longdouble where it is double
+    },
+    "objects": lambda array: as_objects(array, 1.0),
+    "objects with None": lambda array: as_objects(array, None),
+    "structured": lambda array: array.view([("x", "f8")]),
+    "masked": lambda array: np.ma.masked_array(array, array > 1),
+    "masked nowhere": np.ma.masked_array,
+    "ragged": lambda array: [*array.tolist(), [1.0, [2.0]]],
+    "list with None": lambda array: [*array.tolist()[1:], None],
+    "list of strings": lambda array: array.astype("U").tolist(),
+    "text": str,
+    "dictionary": lambda array: {"values": array},
+    "0-d": lambda array: np.array(2.0),
+    "Python number": lambda array: 2.0,
+    "empty": lambda array: array[:0],
+    "empty list": lambda array: [],
+    "one axis more": lambda array: array[..., None],
+    "one row more": lambda array: np.concatenate([array, array[:1]]),
+}
+ROWS = ("empty", "one row more")
+NUMBERS = ("0-d", "Python number")
+
+# Numbers at the end of the line: one entry, or the scale of all
+VALUES = {
+    f"one {value:g}": lambda array, value=value: put(array, value)
+    for value in (np.nan, np.inf, -np.inf, 5e-324, -5e-324, 1e300, -1e300, 1e-300, -1e-300)
+} | {f"all times {scale:g}": lambda array, scale=scale: array * scale for scale in (1e300, -1e300, 1e-300, -1e-300)}
+
+
+SETTING_ROWS = ("Phi", "Phi_out", "X", "X_val")
+
+
+class Entry(NamedTuple):
+    """One array argument of one public callable: a call with any value of it, and a value that is right."""
+
+    name: str
+    argument: str
+    value: np.ndarray
+    call: Callable[[Any], Any]
+
+    def may_be(self, kind):
+        """Whether a kind that is refused elsewhere is right here: any number of rows, one step for a whole batch."""
+        return kind in {"step": NUMBERS}.get(self.argument, ROWS if self.argument in SETTING_ROWS else ())
+
+
+# Small numbers that every integer type holds; "> 1" of the square ones is the identity
+SQUARE = np.array([[3.0, 1.0, 0.0], [1.0, 2.0, 1.0], [0.0, 1.0, 4.0]])
+ARRAYS = {
+    pyblo.Quadratic: {
+        "A": SQUARE,
+        "B": np.array([[1.0, 2.0], [3.0, 0.0], [1.0, 1.0]]),
+        "P": SQUARE[::-1, ::-1],
+        "d": np.array([1.0, 0.0, 2.0]),
+        "f": np.array([2.0, 1.0, 3.0]),
+        "C": SQUARE[:2, :2],
+        "e": np.array([1.0, 3.0]),
+    },
+    pyblo.TargetLearning: {
+        "Phi": np.array([[1.0, 2.0, 0.0], [2.0, 0.0, 3.0]]),
+        "Phi_out": np.array([[1.0, 1.0, 2.0], [0.0, 3.0, 1.0]]),
+        "y_out": np.array([2.0, 1.0]),
+    },
+    pyblo.Ridge: {
+        "X": np.array([[1.0, 2.0], [0.0, 3.0], [2.0, 2.0], [1.0, 0.0]]),
+        "y": np.array([1.0, 3.0, 2.0, 0.0]),
+        "X_val": np.array([[2.0, 1.0], [1.0, 3.0], [0.0, 2.0]]),
+        "y_val": np.array([2.0, 0.0, 1.0]),
+    },
+}
+STEP = 0.0625  # below the limit of every problem here
+
+
+def point(problem):
+    """u and w for a problem."""
+    return np.arange(1.0, 1 + problem.outer_size), np.arange(2.0, 2 + problem.inner_size)
+
+
+def loop(run, problem):
+    """Two steps of a loop."""
+    return run(problem, point(problem)[0], step=STEP, maxiter=2)
+
+
+def gradient(method, problem):
+    """One hypergradient."""
+    return pyblo.hypergradient(problem, point(problem)[0], method=method)
+
+
+def limit(problem):
+    """The limit of cold start, where the Hessian is fixed."""
+    return pyblo.equilibria.cold_start(problem, point(problem)[0]) if problem.fixed_hessian else None
+
+
+def solution(problem):
+    """The inner solution."""
+    return problem.inner_solution(*point(problem))
+
+
+EVALUATED = ("inner_value", "inner_gradient", "outer_value", "outer_gradients", "hessian", "cross")
+
+
+def evaluated(problem):
+    """All functions of the problem that are formulas."""
+    return [getattr(problem, name)(*point(problem)) for name in EVALUATED]
+
+
+ACTIONS = {
+    "cold_start": partial(loop, pyblo.cold_start),
+    "warm_start": partial(loop, pyblo.warm_start),
+    "Exact": partial(gradient, pyblo.Exact()),
+    "CG": partial(gradient, pyblo.CG()),
+    "Neumann": partial(gradient, pyblo.Neumann(3)),
+    "equilibria": limit,
+    "inner_solution": solution,
+    "evaluated": evaluated,
+}
+
+
+def constructed():
+    """Arrays of problems, and what is then done with the problem."""
+    for kind, arrays in ARRAYS.items():
+        for argument, value in arrays.items():
+            for action, do in ACTIONS.items():
+
+                def call(given, kind=kind, arrays=arrays, argument=argument, do=do):
+                    return do(kind(**arrays | {argument: given}))
+
+                yield Entry(f"{kind.__name__}.{action}", argument, value, call)
+
+
+def of_problem(kind):
+    """u, w, w0 and u0 of everything that takes a problem and a point."""
+    problem = kind(**ARRAYS[kind])
+    u, w = point(problem)
+    step = {"step": STEP, "maxiter": 2}
+    prepared = pyblo.prepare(problem, method=pyblo.CG())
+    calls = {
+        "hypergradient": {
+            "u": lambda v: pyblo.hypergradient(problem, v, w),
+            "w": lambda v: pyblo.hypergradient(problem, u, v),
+            "w0": lambda v: pyblo.hypergradient(problem, u, w0=v, method=pyblo.Unrolled(3, STEP)),
+        },
+        "Prepared": {
+            "u": prepared.hypergradient,
+            "w": lambda v: prepared.hypergradient(u, v),
+            "w0": lambda v: prepared.hypergradient(u, w0=v),
+        },
+        "value_and_grad": {
+            "u": pyblo.value_and_grad(problem),
+            "w0": lambda v: pyblo.value_and_grad(problem, w0=v)(u),
+        },
+        "inner_solution": {"u": problem.inner_solution, "w0": lambda v: problem.inner_solution(u, v)},
+    }
+    for run in (pyblo.cold_start, pyblo.warm_start):
+        calls[run.__name__] = {
+            "u0": lambda v, run=run: run(problem, v, **step),
+            "w0": lambda v, run=run: run(problem, u, v, **step),
+        }
+    for name in EVALUATED:
+        evaluate = getattr(problem, name)
+        calls[name] = {"u": lambda v, f=evaluate: f(v, w), "w": lambda v, f=evaluate: f(u, v)}
+    if problem.fixed_hessian:
+        calls["equilibria"] = {
+            "u0": lambda v: pyblo.equilibria.cold_start(problem, v),
+            "w0": lambda v: pyblo.equilibria.cold_start(problem, u, v),
+        }
+    right = {"u": u, "u0": u, "w": w, "w0": w}
+    for name, arguments in calls.items():
+        for argument, call in arguments.items():
+            yield Entry(f"{kind.__name__}.{name}", argument, right[argument], call)
+
+
+def linear():
+    """Arguments of pyblo.linalg, for one system and for a batch."""
+    A, b = SQUARE, np.array([1.0, 2.0, 5.0])
+    cg, neumann = pyblo.linalg.cg, partial(pyblo.linalg.neumann, terms=4)
+    many = {"A": np.stack([A, 2 * A]), "b": np.stack([b, b[::-1]]), "x0": np.stack([b, b])}
+    for name, at in (("linalg", {"A": A, "b": b, "x0": b}), ("linalg batch", many)):
+        yield Entry(f"{name}.cg", "A", at["A"], lambda v, at=at: cg(v, at["b"]))
+        yield Entry(f"{name}.cg", "b", at["b"], lambda v, at=at: cg(at["A"], v))
+        yield Entry(f"{name}.cg", "x0", at["x0"], lambda v, at=at: cg(at["A"], at["b"], v))
+        yield Entry(f"{name}.neumann", "A", at["A"], lambda v, at=at: neumann(v, at["b"]))
+        yield Entry(f"{name}.neumann", "b", at["b"], lambda v, at=at: neumann(at["A"], v))
+    small = many["A"] / 32  # whole numbers are steps too
+    yield Entry("linalg batch.neumann", "step", np.array([2.0, 3.0]), lambda v: neumann(small, many["b"], step=v))
+
+
+def entries():
+    """All of them."""
+    yield from constructed()
+    for kind in ARRAYS:
+        yield from of_problem(kind)
+    yield from linear()
