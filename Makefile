@@ -77,7 +77,7 @@ endef
 # The runtimes are preloaded because Python itself is not instrumented; libstdc++ too, else the first C++ throw aborts.
 comma := ,
 preloaded = $(shell $(CXX) -print-file-name=$(1))
-asan: export ASAN_OPTIONS := detect_leaks=0
+asan: export ASAN_OPTIONS := detect_leaks=0:allocator_may_return_null=1
 asan: export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
 ASAN_PYTHON = LD_PRELOAD="$(foreach name,asan.so ubsan.so stdc++.so.6,$(call preloaded,lib$(name)))" \
   PYTHONMALLOC=malloc PYTHONPATH=build/asan/root $(PY) -P
