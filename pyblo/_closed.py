@@ -6,7 +6,7 @@ import scipy.linalg
 
 from .inner import ClosedForm, Proximal
 from .methods import Damped, Exact, Unrolled
-from .spectral import default_rcond
+from .spectral import SymmetricFactor, default_rcond
 from .status import Status
 
 __all__ = ["ClosedForms", "DenseFactory", "dense"]
@@ -91,30 +91,6 @@ class DenseFactory:
 def dense(apply, n, dtype):
     """Return the matrix of v -> apply(v), column by column."""
     return np.stack([apply(unit) for unit in np.eye(n, dtype=dtype)], axis=1) if n else np.zeros((0, 0), dtype)
-
-
-class SymmetricFactor:
-    """A symmetric positive semidefinite H by its eigenvectors."""
-
-    def __init__(self, H):
-        gap, size = np.abs(H - H.T).max(initial=0.0), np.abs(H).max(initial=0.0)
-        if gap > np.sqrt(np.finfo(H.dtype).eps) * size:
-            raise ValueError(f"hessian: is not symmetric, |H − Hᵀ| reaches {gap:.3g} where |H| reaches {size:.3g}; correct it, "
-                             "or set symmetric = False")
-        self.values, self.vectors = scipy.linalg.eigh(0.5 * (H + H.T), check_finite=False, driver="evd") if H.size else (H[0:0].ravel(), H)
-        largest = np.abs(self.values).max(initial=0.0)
-        self.nonzero = self.values > default_rcond(H) * largest
-        if self.values.min(initial=0.0) < -10 * default_rcond(H) * largest:
-            raise np.linalg.LinAlgError(f"H(u, w) has an eigenvalue {self.values[0]:.3g} below zero")
-
-    def filtered(self, response, g):
-        """Return V(r(λ)∘Vᵀg), for a response that takes (values, nonzero)."""
-        values = np.where(self.nonzero, self.values, 0).astype(np.float64)
-        return self.vectors @ (response(values, self.nonzero).astype(g.dtype) * (self.vectors.T @ g))
-
-    def solve(self, g):
-        """Return H⁺g."""
-        return self.filtered(lambda values, nonzero: np.where(nonzero, 1 / np.where(nonzero, values, 1), 0), g)
 
 
 class GeneralFactor:

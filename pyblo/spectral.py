@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-__all__ = ["Spectrum", "largest_eigenvalue", "of_gram", "of_symmetric"]
+__all__ = ["Spectrum", "SymmetricFactor", "largest_eigenvalue", "of_gram", "of_symmetric"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,31 @@ def of_gram(Phi, rcond=None, name="Phi"):
 
 def _empty_svd(Phi):
     return np.zeros((Phi.shape[0], 0), Phi.dtype), np.zeros(0, Phi.dtype), np.zeros((0, Phi.shape[1]), Phi.dtype)
+
+
+class SymmetricFactor:
+    """A symmetric positive semidefinite H by its eigenvectors."""
+
+    def __init__(self, H):
+        gap, size = np.abs(H - H.T).max(initial=0.0), np.abs(H).max(initial=0.0)
+        if gap > np.sqrt(np.finfo(H.dtype).eps) * size:
+            raise ValueError(f"hessian: is not symmetric, |H − Hᵀ| reaches {gap:.3g} where |H| reaches {size:.3g}; correct it, "
+                             "or set symmetric = False")
+        empty = H[0:0].ravel(), H
+        self.values, self.vectors = scipy.linalg.eigh(0.5 * (H + H.T), check_finite=False, driver="evd") if H.size else empty
+        largest = np.abs(self.values).max(initial=0.0)
+        self.nonzero = self.values > default_rcond(H) * largest
+        if self.values.min(initial=0.0) < -10 * default_rcond(H) * largest:
+            raise np.linalg.LinAlgError(f"H(u, w) has an eigenvalue {self.values[0]:.3g} below zero")
+
+    def filtered(self, response, g):
+        """Return V(r(λ)∘Vᵀg), for a response that takes (values, nonzero)."""
+        values = np.where(self.nonzero, self.values, 0).astype(np.float64)
+        return self.vectors @ (response(values, self.nonzero).astype(g.dtype) * (self.vectors.T @ g))
+
+    def solve(self, g):
+        """Return H⁺g."""
+        return self.filtered(lambda values, nonzero: np.where(nonzero, 1 / np.where(nonzero, values, 1), 0), g)
 
 
 def largest_eigenvalue(operator):

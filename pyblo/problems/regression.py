@@ -6,7 +6,7 @@ import scipy.linalg
 
 from .. import _namespace
 from ..problem import Problem
-from ..spectral import default_rcond, require_finite
+from ..spectral import SymmetricFactor, require_finite
 
 __all__ = ["Ridge"]
 
@@ -178,7 +178,7 @@ class HessianFactor:
             raise FloatingPointError("H(u) is not finite")
         self.factory, self.H = factory, H
         self.cholesky = self._cholesky() if definite else None
-        self.eigen = None if self.cholesky is not None else self.spectrum()
+        self.eigen = None if self.cholesky is not None else SymmetricFactor(H)
 
     def _cholesky(self):
         try:
@@ -186,25 +186,15 @@ class HessianFactor:
         except np.linalg.LinAlgError:  # definite, but not to working precision
             return None
 
-    def spectrum(self):
-        """Return (λ, V) of H."""
-        values, vectors = scipy.linalg.eigh(self.H, check_finite=False, driver="evd")
-        tolerance = 10 * values.size * np.finfo(values.dtype).eps
-        if values[0] < -tolerance * abs(values[-1]):
-            raise np.linalg.LinAlgError(f"H(u) has an eigenvalue {values[0]:.3g} below zero")
-        return np.maximum(values, 0), vectors
-
     def filtered(self, response, g):
         """Return V(r(λ)∘Vᵀg), for a response that takes (values, nonzero)."""
-        values, vectors = self.eigen or self.spectrum()
-        nonzero = values > default_rcond(self.H) * values.max(initial=0.0)
-        return vectors @ (response(values.astype(np.float64), nonzero).astype(g.dtype) * (vectors.T @ g))
+        return (self.eigen or SymmetricFactor(self.H)).filtered(response, g)
 
     def solve(self, g):
         """Return H⁺g."""
         if self.cholesky is not None:
             return scipy.linalg.cho_solve(self.cholesky, g, check_finite=False)
-        return self.filtered(lambda values, nonzero: np.where(nonzero, 1 / np.where(nonzero, values, 1), 0), g)
+        return self.eigen.solve(g)
 
     def inner_solution(self, w0):
         """Return the inner solution nearest w0."""
