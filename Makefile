@@ -8,7 +8,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(PY) -m pip install -qq
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev asan cuda-check gpu coverage campaign bench wheel clean
+.PHONY: help demo test dev asan tsan cuda-check gpu coverage campaign bench wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,8 +30,8 @@ dev: build/dev/build.ninja ## compile what has changed into pyblo/
 	@cmake --build build/dev
 	@rm -rf pyblo/include && cmake --install build/dev --prefix . > /dev/null
 
-bench: dev $(VENV)/.bench ## the benchmarks
-	$(PY) -P bench
+bench: dev $(VENV)/.bench ## the benchmarks, or what BENCH says: make bench BENCH="gram_dense --threads 1"
+	$(PY) -P bench $(BENCH)
 
 campaign: dev $(VENV)/.test ## the slow campaigns of tests/campaigns
 	PYTHONPATH=tests $(PY) -P tests/campaigns/run.py
@@ -84,6 +84,14 @@ ASAN_PYTHON = LD_PRELOAD="$(foreach name,asan.so ubsan.so stdc++.so.6,$(call pre
 asan: $(VENV)/.test ## the tests under the address and undefined-behaviour sanitizers
 	$(call instrumented,build/asan,-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS=-O1 -DPYBLO_SANITIZE=address$(comma)undefined)
 	$(call run_tests,$(ASAN_PYTHON),build/asan/root/pyblo)
+
+# Clang where there is one: its runtime is the newer. A child of fork has threads again, which is what the pool must get right.
+TSAN_CXX ?= $(firstword $(foreach name,clang++ clang++-19 clang++-16 clang++-14,$(shell command -v $(name))) $(CXX))
+tsan: export TSAN_OPTIONS := die_after_fork=0:halt_on_error=1
+tsan: ## the thread pool under the thread sanitizer
+	mkdir -p build/tsan
+	$(TSAN_CXX) -std=c++20 -O1 -g -fsanitize=thread -pthread -Icsrc tests/core/pool.cpp csrc/pyblo/host/threads.cpp -o build/tsan/pool
+	build/tsan/pool
 
 COVERAGE_PYTHON = PYTHONPATH=build/coverage/root $(PY) -P -m coverage run --append --data-file=build/coverage/python.data
 coverage: $(VENV)/.test ## lines reached by the tests, in Python and in C++

@@ -1,30 +1,49 @@
-"""`make bench`: each workload of this folder, pyblo beside its rivals in one run."""
-import os
-import platform
+"""`python -P bench [names]`: pyblo beside its rivals, workload by workload, with the limits of the machine measured in the same run.
+
+`python -P bench growth` draws how cost grows; `python -P bench report` fills docs/performance.md from the latest complete runs.
+"""
+import argparse
 import sys
+from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import settings
 
-import warm_start  # noqa: E402  (the threads of BLAS are set before NumPy is imported)
-
-WORKLOADS = {"warm_start": warm_start}
+HERE = Path(__file__).resolve().parent
+WORDS = ("growth", "report", "limits")
 
 
-def main(names):
-    """Run the named workloads, or all of them, and print their tables."""
-    unknown = set(names) - set(WORKLOADS)
+def arguments():
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -P bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="workloads, all where none is named; or one of: " + ", ".join(WORDS))
+    cpus = len(settings.available())
+    parser.add_argument("--threads", type=int, default=min(2, cpus), help="for every contestant (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=11, help="runs of each pair, fewer where the budget ends (default: %(default)s)")
+    parser.add_argument("--budget", type=float, default=8.0, help="seconds for each pair (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the data, for trying the benchmarks (default: 1)")
+    parser.add_argument("--tag", default="", help="goes into the name of the report")
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the reports (default: bench/results)")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    settings.fix_threads(options.threads)
+    if options.names == ["report"]:
+        import report
+
+        report.fill(HERE.parent / "docs" / "performance.md", options.out)
+        return
+    import run  # NumPy, JAX and pyblo are imported from here on
+
+    if options.names in (["growth"], ["limits"]):
+        getattr(run, options.names[0])(options)
+        return
+    unknown = set(options.names) - set(run.NAMES)
     if unknown:
-        sys.exit(f"unknown workload {', '.join(sorted(unknown))}; there are: {', '.join(WORKLOADS)}")
-    print(f"Python {platform.python_version()}, {platform.machine()}, one thread")
-    for name in names or WORKLOADS:
-        module = WORKLOADS[name]
-        rows = module.run()
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        print(f"\n{module.__doc__}")
-        for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        sys.exit(f"unknown workload {', '.join(sorted(unknown))}; there are: {', '.join((*run.NAMES, *WORDS))}")
+    run.workloads(options)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -13,6 +13,7 @@ _names = {
     "hypergradient": ["Prepared", "hypergradient", "prepare", "value_and_grad"],
     "inner": ["ClosedForm", "GradientDescent", "Proximal"],
     "methods": ["CG", "Damped", "Exact", "FixedPoint", "Identity", "Neumann", "Unrolled"],
+    "operators": ["BatchedOperator"],
     "problem": ["Problem"],
     "problems.quadratic": ["Quadratic"],
     "problems.regression": ["Ridge"],
@@ -20,5 +21,6 @@ _names = {
     "problems.user": ["FixedPointMap", "FunctionProblem"],
     "result": ["BilevelResult", "History", "HypergradientResult", "SolveInfo"],
     "status": ["Status"],
+    "threads": ["get_num_threads", "set_num_threads"],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _submodules, _names)

@@ -89,8 +89,8 @@ class DenseFactory:
 
 
 def dense(apply, n, dtype):
-    """Return the matrix of v -> apply(v), column by column."""
-    return np.stack([apply(unit) for unit in np.eye(n, dtype=dtype)], axis=1) if n else np.zeros((0, 0), dtype)
+    """Return the matrix of v -> apply(v), column by column; of a batch where v -> (..., n)."""
+    return np.stack([apply(unit) for unit in np.eye(n, dtype=dtype)], axis=-1) if n else np.zeros((0, 0), dtype)
 
 
 class GeneralFactor:

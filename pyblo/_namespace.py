@@ -1,8 +1,10 @@
 """The border: what a caller passes becomes contiguous float32 or float64 NumPy arrays, or an error that names it."""
+import math
 import os
 
 import array_api_compat
 import numpy as np
+import scipy.linalg
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -41,6 +43,8 @@ def contiguous(array, dtype, name="an array"):
 
     Raises MemoryError, with the name and the number of bytes, where the copy has no place.
     """
+    if type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
     size = array.size * np.dtype(dtype).itemsize
     if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned):
         require_memory(name, size)
@@ -50,49 +54,145 @@ def contiguous(array, dtype, name="an array"):
         raise MemoryError(f"{name} would take {size} bytes, more than can be allocated") from None
 
 
-def fit(name, value, shape, dtype):
-    """Return value as a contiguous array of the given shape and dtype, or raise an error that names it."""
+def fit_finite(name, value, shape, dtype, batch=False):
+    """Return value as a contiguous finite array of the given shape and dtype, with axes in front where batch is true."""
     array = as_array(name, value)
-    if array.shape != tuple(shape):
-        raise ValueError(f"{name}: shape {array.shape} does not fit; expected {tuple(shape)}")
-    return contiguous(array, dtype, name)
-
-
-def fit_finite(name, value, shape, dtype):
-    """As fit, and refuse NaN and infinity (for vectors: a matrix is not scanned beforehand)."""
-    array = fit(name, value, shape, dtype)
+    core = len(shape)
+    if array.shape[max(array.ndim - core, 0) :] != tuple(shape) or (array.ndim > core and not batch):
+        alone = "" if batch or array.ndim <= core else "; functions of the user take one u and w at a time, so there is no batch"
+        raise ValueError(f"{name}: shape {array.shape} does not fit; expected {tuple(shape)}{alone}")
+    array = contiguous(array, dtype, name)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name}: contains NaN or infinity (or overflows {np.dtype(dtype)})")
+        raise ValueError(f"{name}: contains NaN or infinity (or overflows {np.dtype(dtype)}){where(~np.isfinite(array), core)}")
     return array
 
 
-def matrix(name, value, rows=None, cols=None):
-    """Return value as a contiguous matrix; None leaves an axis free. Raises an error that names the argument.
+def matrix(name, value, rows=None, cols=None, like=""):
+    """Return value as a contiguous matrix, or a stack of them; None leaves an axis free. Raises an error that names the argument,
+    and the one that it should be like.
 
-    Contiguous, because products in another layout have other bits.
+    Contiguous, because products in another layout have other bits; a stack that repeats one matrix by a stride of zero is not copied.
     """
     array = as_array(name, value)
     expected = (rows if rows is not None else "any", cols if cols is not None else "any")
-    if array.ndim != 2:
-        raise ValueError(f"{name}: has {array.ndim} axes; expected a matrix of shape {expected}")
-    if (rows is not None and array.shape[0] != rows) or (cols is not None and array.shape[1] != cols):
-        raise ValueError(f"{name}: shape {array.shape} does not fit; expected {expected}")
-    return contiguous(array, array.dtype, name)
+    if array.ndim < 2:
+        raise ValueError(f"{name}: has {array.ndim} axes; expected a matrix of shape {expected}, or a stack of them")
+    if (rows is not None and array.shape[-2] != rows) or (cols is not None and array.shape[-1] != cols):
+        raise ValueError(f"{name}: shape {array.shape} does not fit{like and ' ' + like}; expected {expected}")
+    return stacked(name, array, 2)
 
 
 def vector(name, value, size):
-    """Return value as a contiguous finite vector of the given size, zeros where it is None."""
+    """Return value as a contiguous finite vector of the given size, or a stack of them; zeros where it is None."""
     return np.zeros(size) if value is None else _checked_vector(name, value, size)
 
 
 def _checked_vector(name, value, size):
     array = as_array(name, value)
-    if array.shape != (size,):
+    if array.shape[-1:] != (size,):
         raise ValueError(f"{name}: shape {array.shape} does not fit; expected {(size,)}")
-    array = contiguous(array, array.dtype, name)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: contains NaN or infinity")
+    array = stacked(name, array, 1)
+    if not np.isfinite(collapsed(array, 1)).all():
+        raise ValueError(f"{name}: contains NaN or infinity{where(~np.isfinite(array), 1)}")
     return array
+
+
+# --- axes in front are the batch ------------------------------------------------------------------------------------------
+
+
+def lead(array, core):
+    """Return the batch axes of an array whose last `core` axes are those of one problem."""
+    return array.shape[: array.ndim - core]
+
+
+def collapsed(array, core):
+    """Return array with each batch axis that repeats itself by a stride of zero cut to length 1."""
+    if array.ndim == core:
+        return array
+    cut = tuple(slice(0, 1) if stride == 0 and size > 1 else slice(None)
+                for stride, size in zip(array.strides[: array.ndim - core], lead(array, core), strict=True))
+    return array[cut]
+
+
+def stacked(name, array, core, dtype=None):
+    """Return array contiguous and of dtype, where None is its own; what repeats itself by a stride of zero goes on doing so."""
+    small = contiguous(collapsed(array, core), array.dtype if dtype is None else dtype, name)
+    return small if small.shape == array.shape else np.broadcast_to(small, array.shape)
+
+
+def broadcast(*named):
+    """Return the shape to which batch axes, given as pairs (name, shape), broadcast, or raise ValueError that names it.
+
+    Examples
+    --------
+    >>> from pyblo._namespace import broadcast
+    >>> broadcast(("A", (3, 1)), ("B", ()), ("u", (4,)))
+    (3, 4)
+    """
+    shape, before = (), []
+    for name, axes in named:
+        try:
+            shape = np.broadcast_shapes(shape, axes)
+        except ValueError:
+            raise ValueError(f"{name}: batch axes {tuple(axes)} do not broadcast against {shape}, those of {', '.join(before)}") from None
+        before += [name] if axes else []
+    return shape
+
+
+def flat(name, array, core, shape):
+    """Return array as (count, *core axes), for the core: batch axes broadcast to shape; without count where all problems share it."""
+    if array.ndim == core:
+        return contiguous(array, array.dtype, name)
+    array = collapsed(array, core)
+    inner = array.shape[array.ndim - core :]
+    if math.prod(lead(array, core)) == 1:
+        return contiguous(array.reshape(inner), array.dtype, name)
+    return contiguous(np.broadcast_to(array, shape + inner), array.dtype, name).reshape(math.prod(shape), *inner)
+
+
+def where(bad, core=0):
+    """Return which problem of a batch is the first with a bad entry, as text to append; empty for a single problem.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyblo._namespace import where
+    >>> where(np.array([[False, True], [True, True]]))
+    ' (problem (0, 1) of the batch)'
+    """
+    bad = np.asarray(bad)
+    bad = bad.any(axis=tuple(range(bad.ndim - core, bad.ndim)))
+    return f" (problem {first_index(bad)} of the batch)" if bad.ndim else ""
+
+
+def first_index(bad):
+    """Return the index of the first True of an array: an int, or a tuple of them where there is more than one axis."""
+    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(bad)), bad.shape))
+    return index[0] if len(index) == 1 else index
+
+
+def matvec(A, x):
+    """Return A x for (..., i, j) and (..., j): of each problem the product, and so the bits, that it has alone."""
+    return A @ x if A.ndim == 2 and x.ndim == 1 else (A @ x[..., None])[..., 0]
+
+
+def transposed(A):
+    """Return the matrices of a stack transposed."""
+    return A.T if A.ndim == 2 else np.swapaxes(A, -1, -2)
+
+
+def dot(x, y):
+    """Return xᵀy of each problem."""
+    return x @ y if x.ndim == y.ndim == 1 else np.vecdot(x, y)
+
+
+def norm(x):
+    """Return ‖x‖ along the last axis, scaled so that it neither overflows nor underflows: a float for one vector."""
+    if x.ndim == 1:
+        return float(scipy.linalg.norm(x, check_finite=False))
+    size = np.abs(x).max(axis=-1, initial=0.0)
+    unit = np.where((size > 0) & np.isfinite(size), size, 1.0)
+    return unit * np.sqrt(np.square(x / unit[..., None]).sum(axis=-1))
 
 
 def require_memory(what, size):

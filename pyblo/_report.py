@@ -2,6 +2,7 @@
 import functools
 import html
 import importlib
+import math
 import textwrap
 
 import numpy as np
@@ -105,24 +106,42 @@ def number(value):
     return f"{extent}({values.size} value{'s' * (values.size != 1)}{f', {lost} not finite' if lost else ''})"
 
 
+def axes(batch):
+    """Return the axes of a batch as text, None where there are none.
+
+    Examples
+    --------
+    >>> from pyblo._report import axes
+    >>> axes((2, 3)), axes(())
+    ('2 × 3', None)
+    """
+    return " × ".join(map(str, batch)) or None
+
+
 def size(array):
     """Return the shape and the dtype of an array: 3 × 4 numbers, float64."""
     if array is None:
         return None
-    shape = " × ".join(map(str, np.shape(array))) or "1"
+    shape = axes(np.shape(array)) or "1"
     return f"{shape} number{'s' * (shape != '1')}, {np.asarray(array).dtype}"
 
 
-def length(vector):
-    """Return the Euclidean length of an array as text."""
-    return None if vector is None else number(scipy.linalg.norm(np.ravel(vector), check_finite=False))
+def length(vector, batch=()):
+    """Return the Euclidean length of an array as text; of a batch of them the range of their lengths."""
+    if vector is None:
+        return None
+    if not batch:
+        return number(scipy.linalg.norm(np.ravel(vector), check_finite=False))
+    rows = np.reshape(vector, (math.prod(batch), -1)) if np.size(vector) else np.zeros((math.prod(batch), 1))
+    return number(np.array([scipy.linalg.norm(row, check_finite=False) for row in rows]))
 
 
 def course(values):
-    """Return the first and the last number of a history."""
-    if len(values) < 2:
-        return number(values[-1]) if len(values) else None
-    return f"{number(values[0])} → {number(values[-1])}"
+    """Return the first and the last number of a history, of a batch as ranges."""
+    values = np.asarray(values)
+    if values.shape[-1] < 2:
+        return number(values[..., -1]) if values.shape[-1] else None
+    return f"{number(values[..., 0])} → {number(values[..., -1])}"
 
 
 def outcome(status):
@@ -200,19 +219,31 @@ def on_axes(draw):
 
 @on_axes
 def draw_history(fun, grad_norm, ax):
-    """Draw the objective (left scale) and the gradient norm (right scale, logarithmic) along a loop; return the left axes."""
+    """Draw the objective (left scale) and the gradient norm (right scale, logarithmic) along a loop; return the left axes.
+
+    The loops of a batch are thin lines, up to a hundred of them, evenly chosen.
+    """
     right = ax.twinx()
     right.grid(False)
     right.spines["right"].set_visible(True)
     sides = (ax, fun, "objective F(u, w)", "blue"), (right, grad_norm, "gradient norm ‖dF/du‖", "red")
     for axes, values, label, color in sides:
-        values = _drawable(values)
-        axes.plot(values, color=COLORS[color], marker="o" if values.size <= 30 else None, markersize=3.5, label=label)
+        values = _drawable(values).reshape(np.shape(values))
+        _draw_runs(axes, values, label, COLORS[color])
         axes.set_ylabel(label, color=COLORS[color])
-        if _logarithmic(values, spread=100.0 if axes is ax else 1.0):
+        if _logarithmic(values.ravel(), spread=100.0 if axes is ax else 1.0):
             axes.set_yscale("log", nonpositive="mask")
     _number_steps(ax, "outer step")
     return ax
+
+
+def _draw_runs(ax, values, label, color):
+    if values.ndim == 1:
+        ax.plot(values, color=color, marker="o" if values.size <= 30 else None, markersize=3.5, label=label)
+        return
+    runs = values.reshape(-1, values.shape[-1])
+    for run in runs[np.unique(np.linspace(0, len(runs) - 1, min(len(runs), 100)).round().astype(int))]:
+        ax.plot(run, color=color, linewidth=0.6, alpha=0.5)
 
 
 @on_axes

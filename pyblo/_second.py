@@ -1,13 +1,15 @@
 """Products with the Hessian of the reduced objective F*(u) = F(u, w*(u)), for SciPy's Newton methods."""
 import numpy as np
 
+from ._namespace import matvec, transposed
 from .methods import Exact, require
+from .operators import BatchedOperator
 
 __all__ = ["outer_hessian"]
 
 
 def outer_hessian(plan, u):
-    """Return ∇²F*(u) as a LinearOperator of shape (m, m).
+    """Return ∇²F*(u) as a LinearOperator of shape (m, m), of a batch as a BatchedOperator (..., m, m).
 
     With a fixed Hessian it is JᵀPJ, J = −A⁺B. For Ridge, with H w = Xᵀy/n, H q = ∂F/∂w and dF*/du = −λ′∘w∘q, the implicit function
     theorem gives along v, δλ = λ′∘v:
@@ -21,8 +23,15 @@ def outer_hessian(plan, u):
     require(hasattr(problem, "_outer_product"),
             f"problem: {type(problem).__name__} has no second derivatives; "
             "the outer Hessian is there for Quadratic, TargetLearning and Ridge")
-    apply = _fixed(plan) if problem.fixed_hessian else _ridge(problem, u)
-    m = problem.outer_size
+    m, shape = problem.outer_size, problem._shape(u=u)
+    if shape:
+        apply = _fixed(plan) if problem.fixed_hessian else _each(problem, u, shape)
+        return BatchedOperator((*shape, m, m), problem.dtype, apply, apply)
+    one = _fixed(plan) if problem.fixed_hessian else _ridge(problem, u)
+
+    def apply(v):
+        return one(np.ravel(v))
+
     return LinearOperator((m, m), matvec=apply, rmatvec=apply, dtype=problem.dtype)
 
 
@@ -31,21 +40,39 @@ def _fixed(plan):
     response = s.response(Exact(), None).astype(problem.dtype)
 
     def apply(v):
-        w = -(s.vectors @ (response * (s.cross @ np.ravel(v))))
-        return -(s.cross.T @ (response * (s.vectors.T @ problem._outer_product(w))))
+        w = -matvec(s.vectors, response * matvec(s.cross, v))
+        return -matvec(transposed(s.cross), response * matvec(transposed(s.vectors), problem._outer_product(w)))
 
     return apply
 
 
-def _ridge(problem, u):
+def _each(problem, u, shape):
+    """Apply to each problem of a batch its own operator: each has a factor of its own."""
+    owners = problem._owners(shape)
+    us = np.broadcast_to(u, (*shape, u.shape[-1])).reshape(-1, u.shape[-1])
+    each = [_ridge(problem._at(owner), one, f" (problem {k} of the batch)") for k, (owner, one) in enumerate(zip(owners, us, strict=True))]
+
+    def apply(v):
+        v = np.broadcast_to(v, (*np.broadcast_shapes(v.shape[:-1], shape), v.shape[-1]))
+        out = np.empty(v.shape, np.result_type(v.dtype, problem.dtype))
+        rows, results = v.reshape(-1, len(each), v.shape[-1]), out.reshape(-1, len(each), v.shape[-1])
+        for row, result in zip(rows, results, strict=True):
+            for k, one in enumerate(each):
+                result[k] = one(row[k])
+        return out
+
+    return apply
+
+
+def _ridge(problem, u, which=""):
     slopes = problem.penalties(u)[1]
     curvatures = slopes if problem.log else np.zeros_like(slopes)
     try:
         factor = problem._factory().at(u)
     except (np.linalg.LinAlgError, FloatingPointError) as error:
-        raise ValueError(f"u: F* has no Hessian there: {error}") from None
+        raise ValueError(f"u: F* has no Hessian there: {error}{which}") from None
     if factor.cholesky is None:
-        raise ValueError("u: F* has no Hessian where H(u) is singular; raise the penalties")
+        raise ValueError("u: F* has no Hessian where H(u) is singular{which}; raise the penalties")
     w = factor.inner_solution(np.zeros(problem.inner_size, problem.dtype))
     q = factor.solve(problem.outer_gradients(u, w)[1])
     one = problem.penalty == "scalar"

@@ -3,7 +3,9 @@ import inspect
 
 import numpy as np
 
-from ._namespace import require_memory
+from ._ending import Ending
+from ._namespace import as_array, broadcast, first_index, require_memory
+from ._parts import rows_of
 from ._reduced import reduce
 from .hypergradient import Prepared
 from .inner import ClosedForm
@@ -23,18 +25,20 @@ def cold_start(problem, u0, w0=None, *, method=Exact(), inner=None, step=None, m
     problem : Problem
         The bilevel problem.
     u0, w0 : array_like
-        The start; w0 is zero where None.
+        The start; w0 is zero where None. Axes in front broadcast against those of the problem: a batch of runs, of which each ends by
+        itself and is what it is alone.
     method, inner, route
         As in `hypergradient`: full inner optimisation with ClosedForm(), partial with GradientDescent(steps=t).
-    step : float, optional
-        The outer step β > 0. None is 1/ρ(K) on a problem with a fixed Hessian (MATH §4), where u ← u − β(Ku − k).
+    step : float or array_like of the batch's shape, optional
+        The outer step β > 0. None is 1/ρ(K), of each problem of a batch, where the Hessian is fixed
+        and so u ← u − β(Ku − k) (MATH §4).
     maxiter : int
         The most outer steps.
     tol : float
         Success is ‖dF/du‖ ≤ tol·max(1, first ‖dF/du‖).
     callback : callable, optional
         Called with each pair, as ``callback(intermediate_result=OptimizeResult(u, w, fun, jac, nit))`` where that is the name
-        of its parameter, else as ``callback(u)``. It stops the loop by raising StopIteration.
+        of its parameter, else as ``callback(u)``. It stops the loop by raising StopIteration. Not for a batch.
     history : bool
         Whether to keep every pair: nit + 1 rows of u and w.
 
@@ -55,6 +59,8 @@ def cold_start(problem, u0, w0=None, *, method=Exact(), inner=None, step=None, m
     >>> result = pyblo.cold_start(problem, np.zeros(2))
     >>> result.u, result.success, result.nit
     (array([1., 2.]), True, 1)
+    >>> pyblo.cold_start(problem, np.zeros((5, 2)), step=0.5).nit  # five runs
+    array([27, 27, 27, 27, 27])
     """
     return _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, route, warm=False)
 
@@ -82,37 +88,50 @@ def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, 
     prepared = Prepared(problem, method, inner, route)
     maxiter, tol = check_count("maxiter", maxiter), check_number("tol", tol)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
-    plan = prepared.plan(u)
+    batch = problem._shape(u0=u, w0=w)
     if step is not None:
-        step = check_number("step", step, positive=True)
+        step = _checked_step(step)
+        batch = broadcast(("problem", batch), ("step", np.shape(step)))
     elif not problem.fixed_hessian:
         raise ValueError("step: the Hessian of this problem depends on u, so there is no default outer step; pass one")
+    if callback is not None and batch:
+        raise ValueError(f"callback: is called for one problem only, and this is a batch of shape {batch}; run its problems one at a time")
+    plan = prepared.plan(u)
+    batch = broadcast(("problem", plan.shape(u0=u, w0=w)), ("step", np.shape(step)))
     step, drift = _outer_step(prepared, plan, step, w, warm)
-    rows = _history_rows(problem, maxiter) if history else (None,) * 4
+    step, drift = (np.broadcast_to(x, batch).reshape(-1).astype(np.float64) for x in (step, drift))
+    budget = np.where(drift > 0, 0, maxiter).astype(np.int64)
+    rows = _history_rows(problem, budget) if history else (None,) * 4
     watch = None if callback is None else Watch(problem, callback)
-    raw = plan.step.run(u, w, step, tol, 0 if drift is not None else maxiter, warm, *_trim(rows, drift), watch)
-    return _result(prepared, plan, raw, rows, drift, step, tol, warm)
+    raw = plan.at(batch)[0].run(rows_of(u, batch), rows_of(w, batch), step, tol, budget, warm, *rows, watch)
+    return _result(prepared, plan, batch, raw, rows, drift, step, tol, warm)
+
+
+def _checked_step(step):
+    if np.ndim(step) == 0:
+        return check_number("step", step, positive=True)
+    steps = as_array("step", step).astype(np.float64)
+    bad = ~(np.isfinite(steps) & (steps > 0))
+    if bad.any():
+        raise ValueError(f"step: {steps[bad][0]!r} is not valid (problem {first_index(bad)} of the batch); expected numbers > 0, finite")
+    return steps
 
 
 def _outer_step(prepared, plan, step, w0, warm):
-    """Return the outer step, and how fast u drifts where the reduced objective has no lower bound, else None."""
+    """Return the outer steps, and how fast each u drifts where the reduced objective has no lower bound, else 0."""
     problem = prepared.problem
-    bounded = not (problem.fixed_hessian and isinstance(prepared.method, Exact)) or problem._outer_bounded()
-    if bounded and step is not None:
-        return step, None
+    bounded = np.asarray(problem._outer_bounded() if problem.fixed_hessian and isinstance(prepared.method, Exact) else True)
+    if bounded.all() and step is not None:
+        return step, 0.0
     full = warm or getattr(prepared.run, "steps", 0) is None
     reduced = reduce(problem, plan, ClosedForm() if full else prepared.run, w0)
-    return reduced.default_step() if step is None else step, None if bounded else reduced.drift()
+    return reduced.default_step() if step is None else step, 0.0 if bounded.all() else np.where(bounded, 0.0, reduced.drift())
 
 
-def _trim(rows, drift):
-    return rows if drift is None else tuple(None if row is None else row[:1] for row in rows)
-
-
-def _history_rows(problem, maxiter):
-    rows, m, n = maxiter + 1, problem.outer_size, problem.inner_size
-    require_memory("history (pass history=False)", rows * (m + n + 2) * problem.dtype.itemsize)
-    return tuple(np.empty(shape, problem.dtype) for shape in ((rows,), (rows,), (rows, m), (rows, n)))
+def _history_rows(problem, budget):
+    count, rows, m, n = budget.size, int(budget.max(initial=0)) + 1, problem.outer_size, problem.inner_size
+    require_memory("history (pass history=False)", count * rows * (m + n + 2) * problem.dtype.itemsize)
+    return tuple(np.empty((count, *shape), problem.dtype) for shape in ((rows,), (rows,), (rows, m), (rows, n)))
 
 
 class Watch:
@@ -146,21 +165,33 @@ def _takes_intermediate_result(callback):
         return False
 
 
-def _result(prepared, plan, raw, rows, drift, step, tol, warm):
+def _result(prepared, plan, batch, raw, rows, drift, step, tol, warm):
     problem = plan.problem
     u, w, grad, value, nit, products, norm, change, status, inner, adjoint = raw
-    status = Status(status) if drift is None else Status.UNBOUNDED
-    numbers = f"{nit} steps of {step:.3g}, ‖dF/du‖ = {norm:.3g}, tol = {tol:g}" + (f", ‖w⁺ − w‖ = {change:.3g}" if warm else "")
-    if drift is not None:
-        numbers = f"drift of {drift:.3g} per unit step outside the range of K"
-    outer, inner_shape = problem.outer_shape, problem.inner_shape
-    history = None
-    if rows[0] is not None:
-        fun, norms, us, ws = (row[: nit + 1].copy() for row in rows)
-        history = History(fun, norms, us.reshape(nit + 1, *outer), ws.reshape(nit + 1, *inner_shape))
+
+    def explain(k):
+        if drift[k] > 0:
+            return Status.UNBOUNDED.explain(f"drift of {drift[k]:.3g} per unit step outside the range of K")
+        moved = f", ‖w⁺ − w‖ = {change[k]:.3g}" if warm else ""
+        return Status(int(status[k])).explain(f"{nit[k]} steps of {step[k]:.3g}, ‖dF/du‖ = {norm[k]:.3g}, tol = {tol:g}{moved}")
+
+    ending = Ending(batch, np.where(drift > 0, Status.UNBOUNDED, status), explain, plan.blame)
+    inner_ending, adjoint_ending = (Ending(batch, codes, lambda k: "", str) for codes in (inner, adjoint))
+    outer, inner_shape = (*batch, *problem.outer_shape), (*batch, *problem.inner_shape)
     u = u.reshape(outer)
-    message = status.explain(numbers) + (plan.blame() if status == Status.DIVERGED else "")
     return BilevelResult(
-        u=u, x=u, w=w.reshape(inner_shape), fun=float(value), jac=grad.reshape(outer), success=status.success, status=status,
-        message=message, inner_status=Status(inner), adjoint_status=Status(adjoint), nit=nit, nhvp=products, history=history,
+        u=u, x=u, w=w.reshape(inner_shape), fun=ending.shaped(value), jac=grad.reshape(outer), success=ending.shaped(ending.success),
+        status=ending.status, message=ending.message, inner_status=inner_ending.status, adjoint_status=adjoint_ending.status,
+        nit=ending.shaped(nit), nhvp=ending.shaped(products), history=None if rows[0] is None else _history(problem, batch, rows, nit),
         method=prepared.method, inner=prepared.run)
+
+
+def _history(problem, batch, rows, nit):
+    """Return the History; where a run ended before the longest one, its last row is repeated."""
+    length = int(nit.max(initial=0)) + 1
+    rows = [values[:, :length].copy() for values in rows]
+    if (nit + 1 < length).any():
+        row = np.minimum(np.arange(length), nit[:, None])
+        rows = [np.take_along_axis(values, row.reshape(row.shape + (1,) * (values.ndim - 2)), 1) for values in rows]
+    shapes = (), (), problem.outer_shape, problem.inner_shape
+    return History(*(values.reshape(*batch, length, *shape) for values, shape in zip(rows, shapes, strict=True)))

@@ -2,7 +2,8 @@
 import numpy as np
 import scipy.linalg
 
-from . import _plan
+from . import _parts, _plan
+from ._ending import Ending
 from ._reduced import reduce
 from .methods import CG, Exact, require
 from .result import Equilibrium
@@ -22,7 +23,7 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     problem : Quadratic or TargetLearning
         A problem with a fixed Hessian.
     u0, w0 : array_like
-        Where the loop starts; w0 is zero where None.
+        Where the loop starts; w0 is zero where None. Axes in front broadcast against those of the problem and make a batch.
     method : Exact, Damped, Neumann, FixedPoint, Identity or Unrolled
         A method with a filter.
     inner : ClosedForm, Proximal or GradientDescent(steps=...), optional
@@ -49,19 +50,48 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     require(problem.fixed_hessian, f"problem: {type(problem).__name__} has a Hessian that depends on u; its loop is not affine")
     require(not isinstance(method, CG), "method: CG is not affine in the outer gradient; its limit has no closed form")
     require(getattr(run, "steps", 0) is not None, "inner: GradientDescent until a tolerance is not affine; give it steps")
-    plan = _plan.make(problem, method, inner, "spectral")
-    u, w = problem._u(u0, "u0").astype(np.float64), problem._w(w0, "w0")
+    u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
+    shape = problem._shape(u0=u, w0=w)
+    if not shape:
+        return _limit(problem, _plan.make(problem, method, inner, "spectral"), run, u, w)
+    owners, us, ws = problem._owners(shape), _parts.rows_of(u, shape), _parts.rows_of(w, shape)
+    each, last = [], None
+    for owner, one_u, one_w in zip(owners.tolist(), us, ws, strict=True):  # each has a rank and a certificate of its own
+        if owner != last:
+            one = problem._at(owner)
+            plan, last = _plan.make(one, method, inner, "spectral"), owner
+        each.append(_limit(one, plan, run, one_u, one_w))
+    return _together(problem, shape, each)
+
+
+def _together(problem, shape, each):
+    """Return the Equilibrium of a batch from those of its problems."""
+    def stacked(name, core):
+        rows = [getattr(one, name) for one in each]
+        rows = [np.full(core, np.nan, problem.dtype) if row is None else row for row in rows]
+        return np.array(rows, problem.dtype).reshape(*shape, *core)
+
+    ending = Ending(shape, np.array([one.status for one in each], np.int32), lambda k: each[k].message, str)
+    indices = (index if len(index) > 1 else index[0] for index in np.ndindex(shape))
+    certificate = {index: one.certificate for index, one in zip(indices, each, strict=True) if one.certificate}
+    fun, max_step = (np.array([getattr(one, name) for one in each], np.float64).reshape(shape) for name in ("fun", "max_step"))
+    u, w = stacked("u", problem.outer_shape), stacked("w", problem.inner_shape)
+    return Equilibrium(u, w, fun, ending.status, ending.message, certificate, max_step)
+
+
+def _limit(problem, plan, run, u, w):
+    method, u = plan.method, u.astype(np.float64)
     reduced = reduce(problem, plan, run, w)
     X, Y = reduced.factors
     core = Y @ X
     failure = _defect(core, reduced) or _instability(core, X, reduced.unit)
-    if failure is None and reduced.drift() is not None:  # what the iteration keeps is the oblique projection of k on the null space
+    if failure is None and reduced.drift() > 0:  # what the iteration keeps is the oblique projection of k on the null space
         failure = _drift(method, reduced.unit, reduced.k - X @ scipy.linalg.solve(core, Y @ reduced.k) if core.size else reduced.k)
     if failure is not None:
         return failure
     u = u - X @ scipy.linalg.solve(core, scipy.linalg.solve(core, Y @ reduced.gradient(u))) if core.size else u
     u = u.astype(problem.dtype)
-    w = plan.spectrum.inner_run(_plan.inner_response(plan.spectrum, run, plan.spectrum.largest), u, w)
+    w = plan.spectrum.inner_run(_parts.inner_response(plan.spectrum, run, plan.spectrum.largest), u, w)
     if not (np.isfinite(u).all() and np.isfinite(w).all()):
         raise ValueError(f"problem: its limit overflows.{problem._blame()}")
     values = scipy.linalg.eigvals(core)

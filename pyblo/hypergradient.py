@@ -3,14 +3,13 @@ import threading
 import warnings
 
 import numpy as np
-from scipy.linalg import norm  # scaled: it does not overflow
 
 from . import _plan
+from ._evaluation import Evaluation, diagnose
 from ._namespace import as_array
 from ._second import outer_hessian
-from .methods import CG, Damped, Exact, Unrolled, require
+from .methods import Exact, Unrolled, require
 from .result import HypergradientResult
-from .status import Status
 
 __all__ = ["Prepared", "hypergradient", "prepare", "value_and_grad"]
 
@@ -23,7 +22,8 @@ def hypergradient(problem, u, w=None, *, method=Exact(), inner=None, w0=None, ro
     problem : Problem
         The bilevel problem.
     u : array_like
-        The outer variable, of the problem's outer_shape.
+        The outer variable, of the problem's outer_shape. Axes in front of it broadcast against those of the problem: a batch of
+        hypergradients, of which each is what it is alone.
     w : array_like, optional
         The inner variable; computed by the inner solver from w0 where None.
     method : Exact, Damped, Neumann, FixedPoint, Identity, CG or Unrolled
@@ -51,6 +51,9 @@ def hypergradient(problem, u, w=None, *, method=Exact(), inner=None, w0=None, ro
     >>> result = pyblo.hypergradient(problem, [4.0])
     >>> result.value, result.grad, result.success
     (2.0, array([1.]), True)
+    >>> pyblo.hypergradient(problem, [[4.0], [2.0]]).grad
+    array([[1. ],
+           [0.5]])
     """
     return prepare(problem, method=method, inner=inner, route=route).hypergradient(u, w, w0)
 
@@ -58,7 +61,8 @@ def hypergradient(problem, u, w=None, *, method=Exact(), inner=None, w0=None, ro
 def prepare(problem, *, method=Exact(), inner=None, route="auto"):
     """Factor what can be factored once, for many hypergradients of one problem.
 
-    Parameters are those of `hypergradient`. Where H depends on u, a step of None is fixed at the first u.
+    Parameters are those of `hypergradient`. Where H depends on u, a step of None is fixed at the first u, in a batch
+    for each problem at its own.
 
     Returns
     -------
@@ -97,25 +101,27 @@ class ValueAndGrad:
 
     def __init__(self, prepared, w0):
         self.prepared = prepared
-        self.w0 = prepared.problem._w(w0, "w0").reshape(prepared.problem.inner_shape)
+        w0 = prepared.problem._w(w0, "w0")
+        self.w0 = w0.reshape(*w0.shape[:-1], *prepared.problem.inner_shape)
 
     def __call__(self, u):
         u = as_array("u", u)
         shape = self.prepared.problem.outer_shape
         flat = u.ndim == 1 and u.size == self.prepared.problem.outer_size  # as SciPy's optimisers hand it over
         raw = self.prepared._evaluate(u.reshape(shape) if flat else u, None, self.w0)
-        if not raw.status.success:
+        if not raw.ending.success.all():
             warnings.warn(raw.message, RuntimeWarning, stacklevel=2)
-        return raw.value, raw.grad.reshape(u.shape)
+        return raw.value, raw.grad.reshape(u.shape) if not raw.shape else raw.grad
 
     def hessp(self, u, p):
         """Return ∇²F*(u) p, for `scipy.optimize.minimize(…, jac=True, hessp=…)`."""
         problem = self.prepared.problem
         u, p = as_array("u", u), as_array("p", p)
         for name, array in (("u", u), ("p", p)):
-            if array.size != problem.outer_size:
+            if array.size != problem.outer_size and not (problem._takes_batches and array.shape[-1:] == problem.outer_shape):
                 raise ValueError(f"{name}: shape {array.shape} does not fit; expected {problem.outer_shape}")
-        return self.prepared.outer_hessian(u.reshape(problem.outer_shape)) @ p.ravel()
+        u, p = (array.reshape(problem.outer_shape) if array.size == problem.outer_size else array for array in (u, p))
+        return self.prepared.outer_hessian(u) @ (p if problem._takes_batches else p.ravel())
 
 
 class Prepared:
@@ -148,18 +154,25 @@ class Prepared:
     def hypergradient(self, u, w=None, w0=None):
         """Return the HypergradientResult at u; see `hypergradient`."""
         raw = self._evaluate(u, w, w0)
-        residual, null_component = self._diagnose(raw) if np.isfinite(raw.grad_w).all() and np.isfinite(raw.w).all() else (None, None)
-        adjoint = None if raw.adjoint is None else raw.adjoint.reshape(self.problem.inner_shape)
+        residual, null_component = diagnose(raw)
+        inner = (*raw.shape, *self.problem.inner_shape)
         grad_w0, grad_step = None, None
-        if isinstance(self.method, Unrolled) and raw.status.success:
-            grad_w0, grad_step = raw.plan.run_derivatives(raw.u, self.problem._w(w0, "w0"), raw.grad_w)
+        if isinstance(self.method, Unrolled) and raw.ending.success.any():
+            grad_w0, grad_step = self._run_derivatives(raw, w0)
         return HypergradientResult(
-            value=raw.value, grad=raw.grad, w=raw.w.reshape(self.problem.inner_shape), adjoint=adjoint, residual=residual,
-            null_component=null_component, status=raw.status, message=raw.message, nhvp=raw.nhvp, grad_w0=grad_w0, grad_step=grad_step,
-            method=self.method, inner=self.run)
+            value=raw.value, grad=raw.grad, w=raw.w.reshape(inner), adjoint=None if raw.adjoint is None else raw.adjoint.reshape(inner),
+            residual=residual, null_component=null_component, status=raw.status, message=raw.message, nhvp=raw.nhvp, grad_w0=grad_w0,
+            grad_step=grad_step, method=self.method, inner=self.run)
+
+    def _run_derivatives(self, raw, w0):
+        grad_w0, slope = raw.plan.run_derivatives(raw.shape, raw.u, self.problem._w(w0, "w0"), raw.grad_w)
+        failed = ~raw.ending.success
+        grad_w0[failed], slope[failed] = np.nan, np.nan
+        return grad_w0.reshape(*raw.shape, *self.problem.inner_shape), raw.ending.shaped(slope)
 
     def outer_hessian(self, u):
-        """Return the Hessian of F*(u) = F(u, w*(u)) as a LinearOperator (m, m), by the implicit function theorem.
+        """Return the Hessian of F*(u) = F(u, w*(u)) as a LinearOperator (m, m), by the implicit function theorem; of a batch as a
+        BatchedOperator (..., m, m).
 
         For Quadratic, TargetLearning and Ridge prepared with Exact(). With it SciPy's trust-ncg and Newton-CG work.
 
@@ -181,62 +194,8 @@ class Prepared:
     def _evaluate(self, u, w, w0):
         problem = self.problem
         require(w is None or not isinstance(self.method, Unrolled), "w: Unrolled computes w itself from w0; leave w out")
-        u = problem._u(u)
-        start = problem._w(w0, "w0")
-        at = None if w is None else problem._w(w)
-        return Evaluation(self.plan(u), u, self.plan(u).step.evaluate(u, start, at))
-
-    def _diagnose(self, raw):
-        """Return (true residual of the adjoint system, relative part of g outside the range of H)."""
-        plan, g = raw.plan, raw.grad_w.astype(np.float64)
-        size = norm(g)
-        inside = g if plan.spectrum is None else plan.spectrum.range_part(raw.grad_w).astype(np.float64)
-        definite = hasattr(self.problem, "_factory") and not isinstance(self.method, Unrolled)  # H of Ridge
-        null = None if plan.spectrum is None and not definite else float(norm(g - inside) / size) if size else 0.0
-        if raw.adjoint is None or isinstance(self.method, Unrolled) or not np.isfinite(raw.adjoint).all():
-            return None, null
-        q = raw.adjoint.astype(np.float64)
-        problem = self.problem
-        Hq = problem.hessian(raw.u.reshape(problem.outer_shape), raw.w.reshape(problem.inner_shape)).rmatvec(q)
-        if isinstance(self.method, Damped):
-            return float(norm(Hq + self.method.eps * q - g)), null
-        rest = float(norm(Hq - g))
-        if isinstance(self.method, CG) and plan.spectrum is None and raw.status.success and rest > 2 * raw.residual:
-            return raw.residual, rest / size  # CG went on with the part of g in the range of H
-        return float(norm(Hq - (inside if isinstance(self.method, Exact | CG) else g))), null
-
-
-class Evaluation:
-    """What the core said of one pair (u, w)."""
-
-    def __init__(self, plan, u, raw):
-        (self.w, inner, inner_steps, inner_residual, self.value, grad, self.grad_w, adjoint, status, residual, products) = raw
-        self.plan, self.u, self.residual = plan, u, float(residual)
-        self.grad = grad.reshape(plan.problem.outer_shape)
-        self.nhvp = int(products)
-        self.inner_status, adjoint_status = Status(inner), Status(status)
-        self.adjoint = self._complete_adjoint(adjoint)
-        if not np.isfinite(self.value) or not np.isfinite(self.grad).all():
-            adjoint_status = adjoint_status if not adjoint_status.success else Status.DIVERGED
-        if self.inner_status.success:
-            self.status = adjoint_status
-            self.message = adjoint_status.explain(self._numbers(residual))
-        else:
-            self.status = self.inner_status
-            self.message = "Inner run: " + self.inner_status.explain(f"{int(inner_steps)} steps, ‖∇_w f‖ = {inner_residual:.3g}")
-
-        if self.status == Status.DIVERGED:
-            self.message += plan.blame()
-
-    def _numbers(self, residual):
-        return f"‖Hq − g‖ = {residual:.3g} after {self.nhvp} products" if isinstance(self.plan.method, CG) else ""
-
-    def _complete_adjoint(self, adjoint):
-        # the spectral route never forms q: here it is, R g with its part in the null space
-        plan, method = self.plan, self.plan.method
-        if isinstance(method, Unrolled) and method.mode == "forward":
-            return None
-        if self.nhvp or plan.spectrum is None or isinstance(method, CG) or not np.isfinite(self.grad_w).all():
-            return adjoint
-        response = plan.spectrum.response(method, plan.method_step)
-        return plan.spectrum.apply(response, plan.spectrum.null_response(method, plan.method_step), self.grad_w)
+        u, start = problem._u(u), problem._w(w0, "w0")
+        given = {"u": u, "w0": start} | ({} if w is None else {"w": problem._w(w)})
+        plan = self.plan(u)
+        shape = plan.shape(**given)
+        return Evaluation(plan, u, shape, plan.evaluate(shape, u, start, given.get("w")))

@@ -1,17 +1,11 @@
 """Linear algebra of the C++ core with a NumPy face: leading axes are the batch, as in numpy.linalg."""
-import math
-
 import numpy as np
 
-from . import _dispatch
-from ._namespace import as_array, common_dtype, contiguous
-from ._plan import default_rtol
-from .methods import check_count, check_number, step_limit
-from .result import SolveInfo
-from .spectral import require_finite
-from .status import Status
+from ._gram import gram_hvp
+from ._systems import solve_info, systems
+from .methods import check_count, check_number, require, step_limit
 
-__all__ = ["cg", "neumann"]
+__all__ = ["cg", "gradient_descent", "gram_hvp", "neumann"]
 
 
 def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
@@ -22,8 +16,9 @@ def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
 
     Parameters
     ----------
-    A : array_like, shape (..., n, n)
-        Symmetric matrices.
+    A : array_like, shape (..., n, n), or SciPy sparse array, LinearOperator or callable, shape (n, n)
+        Symmetric matrices, or one symmetric operator for all right-hand sides; a callable returns A x for a vector x. Of dense
+        matrices the lower triangle is used, once A is found to be symmetric to rounding.
     b : array_like, shape (..., n)
         Right-hand sides; batch axes broadcast against those of A.
     x0 : array_like, shape (..., n), optional
@@ -56,13 +51,12 @@ def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
     >>> x.round(4), info.success, info.iterations
     (array([0.0909, 0.6364]), True, 2)
     """
-    A, b, shape = _systems(A, b)
-    n = shape[-1]
-    start = None if x0 is None else _start(as_array("x0", x0), shape, b.dtype)
-    rtol = default_rtol(b.dtype) if rtol is None else check_number("rtol", rtol)
-    maxiter = max(100, 10 * n) if maxiter is None else check_count("maxiter", maxiter)
-    x, *info = _dispatch.cg(A, b, start, rtol, check_number("atol", atol), maxiter)
-    return x.reshape(shape), _solve_info(shape[:-1], *info)
+    s = systems(A, b)
+    start = None if x0 is None else s.vectors("x0", x0)
+    rtol = (1e-5 if s.dtype.itemsize == 4 else 1e-10) if rtol is None else check_number("rtol", rtol)
+    maxiter = max(100, 10 * s.b.shape[-1]) if maxiter is None else check_count("maxiter", maxiter)
+    report = s.cg(start, rtol, check_number("atol", atol), maxiter)
+    return _solution(s, report), solve_info(s.batch, report)
 
 
 def neumann(A, b, *, terms, step=None):
@@ -70,14 +64,14 @@ def neumann(A, b, *, terms, step=None):
 
     Parameters
     ----------
-    A : array_like, shape (..., n, n)
-        Symmetric positive semidefinite matrices.
+    A : array_like, shape (..., n, n), or SciPy sparse array, LinearOperator or callable, shape (n, n)
+        Symmetric positive semidefinite; as in `cg`.
     b : array_like, shape (..., n)
         Right-hand sides; batch axes broadcast against those of A.
     terms : int
         The number of terms.
     step : float or array_like of the batch's shape, optional
-        α, with two terms or more below 2/λmax(A); None is 1/λmax(A).
+        α, with two terms or more below 2/λmax(A); None is 1/λmax(A), of an operator one over a Lanczos bound of it.
 
     Returns
     -------
@@ -94,81 +88,79 @@ def neumann(A, b, *, terms, step=None):
     >>> pyblo.linalg.neumann(np.diag([1.0, 2.0]), np.ones(2), terms=2, step=0.1)
     array([0.19, 0.18])
     """
-    A, b, shape = _systems(A, b)
+    s = systems(A, b)
     terms = check_count("terms", terms)
-    require_finite(A=A, b=b)
-    largest = np.broadcast_to(np.linalg.eigvalsh(A).max(-1, initial=0.0).astype(np.float64), b.shape[:1])
+    require(np.isfinite(s.b).all(), "b: contains NaN or infinity")
+    report = s.neumann(terms, _steps(s, step, terms))
+    require(np.isfinite(report[0]).all(), "A: the series overflows; A is not positive semidefinite, or A and b are too large")
+    return _solution(s, report)
+
+
+def gradient_descent(A, b, x0=None, *, steps=None, step=None, momentum=0.0, nesterov=False, tol=1e-10, maxiter=100_000):
+    """Minimise ½xᵀAx − bᵀx by gradient descent, with momentum or without: the inner runs of MATH §2.
+
+    y = x + m(x − x₋) for Nesterov, else x;  x₊ = x − α(Ay − b) + m(x − x₋).
+
+    Parameters
+    ----------
+    A, b, x0
+        As in `cg`; A positive semidefinite.
+    steps : int, optional
+        So many steps; None runs until ‖Ax − b‖ ≤ tol·max(1, its first value), with at most maxiter steps.
+    step : float or array_like of the batch's shape, optional
+        α; None is 1/λmax(A).
+    momentum : float
+        m, in [0, 1).
+    nesterov : bool
+        Whether the gradient is taken at y.
+    tol, maxiter : float, int
+        See steps.
+
+    Returns
+    -------
+    x : ndarray, shape (..., n)
+    info : SolveInfo
+        As `cg` returns; after a fixed number of steps success means that all is finite, and residual is not computed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For shapes or dtypes that do not fit, an asymmetric A, or a step beyond its limit; each names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> x, info = pyblo.linalg.gradient_descent(np.diag([1.0, 2.0]), np.ones(2), steps=2, step=0.5)
+    >>> x, info.iterations
+    (array([0.75, 0.5 ]), 2)
+    """
+    s = systems(A, b)
+    start = None if x0 is None else s.vectors("x0", x0)
+    momentum = check_number("momentum", momentum, below=1)
+    fixed = steps is not None
+    count = check_count("steps", steps) if fixed else check_count("maxiter", maxiter)
+    alpha = _steps(s, step, count if fixed else 2, momentum, bool(nesterov))
+    report = s.gradient_descent(start, alpha, momentum, bool(nesterov), count, -1.0 if fixed else check_number("tol", tol))
+    return _solution(s, report), solve_info(s.batch, report)
+
+
+def _solution(s, report):
+    return report[0].reshape(*s.batch, -1) if report[0].size else report[0].reshape(*s.batch, report[0].shape[-1])
+
+
+def _steps(s, step, count, momentum=0.0, nesterov=False):
+    """Return α of each system, or raise ValueError where one lies beyond the limit of the recurrence."""
     if step is None:
-        steps = 1 / np.where(largest > 0, largest, 1.0)
-    else:
-        steps = _broadcast("step", as_array("step", step), shape[:-1], np.float64).reshape(-1)
-        limits = np.array([step_limit(value) for value in largest])
-        if not (np.isfinite(steps) & (steps > 0)).all():
-            raise ValueError("step: must be positive and finite")
-        if terms > 1 and (steps >= limits).any():
-            raise ValueError(f"step: {steps.max():g} is beyond the limit {limits.min():g} = 2/λmax of the series; choose a smaller one")
-    x = _dispatch.neumann(A, b, terms, contiguous(steps, np.float64)).reshape(shape)
-    if not np.isfinite(x).all():
-        raise ValueError("A: the series overflows; A is not positive semidefinite, or A and b are too large")
-    return x
-
-
-def _systems(A, b):
-    """Return A as (n, n) or (count, n, n), b as (count, n), and the shape of the solution."""
-    A, b = as_array("A", A), as_array("b", b)
-    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
-        raise ValueError(f"A: shape {A.shape} is not a square matrix or a batch of them")
-    n = A.shape[-1]
-    if b.ndim < 1 or b.shape[-1] != n:
-        raise ValueError(f"b: shape {b.shape} does not fit A of shape {A.shape}; expected (..., {n})")
-    try:
-        shape = np.broadcast_shapes(A.shape[:-2], b.shape[:-1]) + (n,)
-    except ValueError:
-        raise ValueError(f"b: batch axes {b.shape[:-1]} do not broadcast against those of A, {A.shape[:-2]}") from None
-    dtype = common_dtype(A, b)
-    if A.ndim > 2:
-        A = np.broadcast_to(A, (*shape[:-1], n, n)).reshape(math.prod(shape[:-1]), n, n)
-    A = contiguous(A, dtype, "A")
-    worst = _dispatch.asymmetry(A)
-    if worst > 100 * np.finfo(dtype).eps:
-        raise ValueError(f"A: is not symmetric: |A − Aᵀ| reaches {worst:.3g} of |A|; conjugate gradients need a symmetric matrix")
-    return A, _rows("b", b, shape, dtype), shape
-
-
-def _rows(name, array, shape, dtype):
-    return _broadcast(name, array, shape, dtype).reshape(math.prod(shape[:-1]), shape[-1])
-
-
-def _broadcast(name, array, shape, dtype):
-    try:
-        wide = np.broadcast_to(array, shape)
-    except ValueError:
-        raise ValueError(f"{name}: shape {array.shape} does not broadcast to {shape}") from None
-    return contiguous(wide, dtype, name)
-
-
-def _start(x0, shape, dtype):
-    if x0.ndim < 1 or x0.shape[-1] != shape[-1]:
-        raise ValueError(f"x0: shape {x0.shape} does not fit; expected (..., {shape[-1]})")
-    return _rows("x0", x0, shape, dtype)
-
-
-def _solve_info(batch, status, iterations, residual, direction):
-    success = np.isin(status, (Status.CONVERGED, Status.COMPLETED))
-    worst = int(np.argmin(success)) if success.size else 0
-    direction = direction.reshape(*batch, direction.shape[-1]) if (status == Status.INDEFINITE).any() else None
-    message = _message(status, iterations, residual, success, worst)
-    if batch:
-        success, status, iterations, residual = (array.reshape(batch) for array in (success, status, iterations, residual))
-        return SolveInfo(success, status, iterations, residual, direction, message)
-    return SolveInfo(bool(success[0]), Status(int(status[0])), int(iterations[0]), float(residual[0]), direction, message)
-
-
-def _message(status, iterations, residual, success, worst):
-    if not status.size:
-        return "No systems."
-    one = Status(int(status[worst])).explain(f"‖b − Ax‖ = {residual[worst]:.3g} after {iterations[worst]} iterations")
-    failed = int((~success).sum())
-    if status.size == 1:
-        return one
-    return f"{status.size - failed} of {status.size} systems succeeded." + (f" First failure, {worst}: {one}" if failed else "")
+        largest = s.largest()
+        return 1 / np.where(largest > 0, largest, 1.0)
+    steps = s.numbers("step", step)
+    require(bool((np.isfinite(steps) & (steps > 0)).all()), "step: must be positive and finite")
+    factor = step_limit(1.0, momentum, nesterov)
+    if count > 1 and steps.size and not (known := s.below(factor / steps)).all():
+        largest = s.largest()
+        bad = ~known & (steps * largest >= factor)
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise ValueError(f"step: {steps[k]:g} is beyond the limit {factor / largest[k]:g} of the recurrence for λmax = {largest[k]:g}; "
+                             "choose a smaller one")
+    return steps

@@ -17,6 +17,8 @@ def require(condition, message):
 
 def check_count(name, value, least=0):
     """Return value as an int of at least `least`, or raise an error that names the argument."""
+    if type(value) is int and value >= least:
+        return value
     try:
         count = value.__index__()
     except AttributeError:
@@ -27,6 +29,8 @@ def check_count(name, value, least=0):
 
 def check_number(name, value, *, positive=False, below=np.inf):
     """Return value as a float, finite and ≥ 0 (> 0 where positive, < below), or raise an error that names the argument."""
+    if type(value) is float and (value > 0 if positive else value >= 0) and value < below:
+        return value
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -56,7 +60,7 @@ def recurrence_filter(values, steps, step, momentum=0.0, nesterov=False):
     ahead = step * momentum if nesterov else 0.0
     matrix = np.zeros((*values.shape, 3, 3))
     matrix[..., 1, 0], matrix[..., 1, 1], matrix[..., 1, 2] = values, momentum - ahead * values, -1.0
-    matrix[..., 0, :] = -step * matrix[..., 1, :]
+    matrix[..., 0, :] = -np.asarray(step)[..., None] * matrix[..., 1, :]
     matrix[..., 0, 0] += 1.0
     matrix[..., 2, 2] = 1.0
     return np.linalg.matrix_power(matrix, steps)[..., 0, 2]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ._namespace import fit_finite
+from ._namespace import broadcast, fit_finite, lead
 
 __all__ = ["Problem"]
 
@@ -22,7 +22,7 @@ class Problem(abc.ABC):
     dtype : numpy.dtype
         float32 or float64, of results too.
     batch_shape : tuple of int
-        Leading axes of a batch of problems; () for one.
+        Leading axes of a batch of problems; () for one. Only built-in problems come in batches.
     fixed_hessian : bool
         Whether H depends on neither u nor w, so that it can be factored once.
     symmetric : bool
@@ -43,6 +43,8 @@ class Problem(abc.ABC):
     fixed_hessian = False
     symmetric = True
     batch_shape = ()
+    _takes_batches = False  # of u and w; True where the core has a copy of the problem, so that no function of the user is called
+    _moving_gram = False  # whether H(u) is a fixed Gram matrix plus penalties, which _factory() factors at each u
 
     @property
     @abc.abstractmethod
@@ -113,11 +115,29 @@ class Problem(abc.ABC):
             f" {', '.join(wide)}: so large or small that products leave the range of {self.dtype}; scale the data." if wide else "")
 
     def _u(self, u, name="u"):
-        """Return u as a vector of the problem's dtype, or raise an error that names it."""
-        return fit_finite(name, u, self.outer_shape, self.dtype).reshape(-1)
+        """Return u as a vector (*batch axes, m) of the problem's dtype, or raise an error that names it."""
+        return self._ravelled(name, u, self.outer_shape)
 
     def _w(self, w, name="w"):
-        """Return w as a vector of the problem's dtype, zeros where None, or raise an error that names it."""
+        """Return w as a vector (*batch axes, n) of the problem's dtype, zeros where None, or raise an error that names it."""
         if w is None:
             return np.zeros(self.inner_size, self.dtype)
-        return fit_finite(name, w, self.inner_shape, self.dtype).reshape(-1)
+        return self._ravelled(name, w, self.inner_shape)
+
+    def _ravelled(self, name, value, shape):
+        array = fit_finite(name, value, shape, self.dtype, self._takes_batches)
+        return array.reshape(*lead(array, len(shape)), math.prod(shape))
+
+    def _shape(self, **vectors):
+        """Return the batch axes of the problem and of vectors together, or raise ValueError that names the vector that does not fit."""
+        if not self.batch_shape and all(vector.ndim == 1 for vector in vectors.values()):
+            return ()
+        return broadcast(("problem", self.batch_shape), *((name, lead(vector, 1)) for name, vector in vectors.items()))
+
+    def _owners(self, shape):
+        """Return, for each item of a run with the batch axes `shape`, in C order, which problem it is of."""
+        return np.broadcast_to(np.arange(math.prod(self.batch_shape)).reshape(self.batch_shape), shape).reshape(-1)
+
+    def _at(self, k):
+        """Return problem number k of the batch, in C order."""
+        return self

@@ -7,16 +7,31 @@ from scipy.optimize import OptimizeResult
 from . import _report
 from .status import Status
 
-__all__ = ["BilevelResult", "Equilibrium", "History", "HypergradientResult", "SolveInfo"]
+__all__ = ["BilevelResult", "Equilibrium", "History", "HypergradientResult", "SolveInfo", "succeeded"]
+
+
+def succeeded(status):
+    """Return whether a status is a success, or for an array of codes which of them are.
+
+    Examples
+    --------
+    >>> from pyblo.result import succeeded
+    >>> succeeded([1, 2, 3])
+    array([ True,  True, False])
+    """
+    return status.success if isinstance(status, Status) else SUCCESS[np.asarray(status)]
+
+
+SUCCESS = np.array([status.success for status in Status])  # by code
 
 
 @dataclass(frozen=True)
 class HypergradientResult(_report.Chart):
-    """A hypergradient and how far it can be trusted.
+    """A hypergradient and how far it can be trusted. Of a batch, all but the message are arrays with the batch's axes in front.
 
     Attributes
     ----------
-    value : float
+    value : float or ndarray
         F(u, w).
     grad : ndarray
         dF/du ≈ ∂F/∂u − Mᵀq, of the shape of u.
@@ -24,32 +39,32 @@ class HypergradientResult(_report.Chart):
         The inner variable at which it was taken.
     adjoint : ndarray
         q = R ∂F/∂w; for Unrolled in reverse mode the sum of the step-weighted adjoints, in forward mode None.
-    residual : float or None
+    residual : float, ndarray or None
         The true ‖Hq − g‖, computed in float64: g is the part of ∂F/∂w in the range of H for Exact and CG, else ∂F/∂w itself
         (and H + εI for Damped). None for Unrolled.
-    null_component : float or None
-        ‖g − HH⁺g‖/‖g‖ with g = ∂F/∂w, where the range of H is known; else None.
-    status : Status
-        How it ended; success and message say the same in a bool and in words.
-    nhvp : int
+    null_component : float, ndarray or None
+        ‖g − HH⁺g‖/‖g‖ with g = ∂F/∂w, where the range of H is known; else None, or in a batch NaN.
+    status : Status or ndarray of int
+        How it ended; success and message say the same in a bool (or array of them) and in words.
+    nhvp : int or ndarray of int
         Products with H in the adjoint solve.
-    grad_w0, grad_step : ndarray or None, float or None
+    grad_w0, grad_step : ndarray or None; float, ndarray or None
         For Unrolled, the derivatives of F(u, w_T) with respect to the start w₀ and the step α of the whole run.
     method, inner : object or None
         What computed it, where known.
     """
 
-    value: float
+    value: float | np.ndarray
     grad: np.ndarray
     w: np.ndarray
     adjoint: np.ndarray | None
-    residual: float | None
-    null_component: float | None
-    status: Status
+    residual: float | np.ndarray | None
+    null_component: float | np.ndarray | None
+    status: Status | np.ndarray
     message: str
-    nhvp: int
+    nhvp: int | np.ndarray
     grad_w0: np.ndarray | None = None
-    grad_step: float | None = None
+    grad_step: float | np.ndarray | None = None
     method: object = None
     inner: object = None
 
@@ -57,22 +72,25 @@ class HypergradientResult(_report.Chart):
 
     @property
     def success(self):
-        """Whether the method did what it promises."""
-        return self.status.success
+        """Whether the method did what it promises; of a batch an array."""
+        return succeeded(self.status)
 
     def _rows(self):
-        unknown, null = "not computed for this method", _report.number(self.null_component)
+        unknown, null, batch = "not computed for this method", _report.number(self.null_component), np.shape(self.value)
         return [
+            ("problems", _report.axes(batch)),
             *_report.variables(self.grad, self.w, self.method, self.inner),
             ("F(u, w)", _report.number(self.value)),
-            ("‖dF/du‖", _report.length(self.grad)),
-            ("‖dF/dw₀‖", _report.length(self.grad_w0)), ("dF/dstep", _report.number(self.grad_step)),
+            ("‖dF/du‖", _report.length(self.grad, batch)),
+            ("‖dF/dw₀‖", _report.length(self.grad_w0, batch)), ("dF/dstep", _report.number(self.grad_step)),
             ("residual ‖Hq − g‖", _report.number(self.residual) or unknown),
             ("null component", unknown if null is None else f"{null} of ∂F/∂w lies outside the range of H"),
             ("products with H", _report.number(self.nhvp)),
             *_report.ending(self.status, self.message)]
 
     def _draw(self, ax):
+        if np.ndim(self.value):
+            raise ValueError(f"grad: a batch of shape {self.value.shape} has no one chart; plot its problems one at a time")
         return _report.draw_components(self.grad, "dF/du", ax=ax)
 
 
@@ -106,9 +124,8 @@ class SolveInfo(_report.Report):
     _title = "Linear systems"
 
     def _rows(self):
-        many = np.ndim(self.status) > 0
         return [
-            ("systems", " × ".join(map(str, np.shape(self.status))) if many else "1"),
+            ("systems", _report.axes(np.shape(self.status)) or "1"),
             ("iterations", _report.number(self.iterations)),
             ("residual ‖b − Ax‖", _report.number(self.residual)),
             ("negative curvature", None if self.direction is None else "along the vectors in direction"),
@@ -121,6 +138,8 @@ class SolveInfo(_report.Report):
 @dataclass(frozen=True)
 class History(_report.Chart):
     """What a loop visited, one row per pair (u, w): row 0 is the start, the last row is the result.
+
+    Of a batch the arrays have its axes in front of the rows, as many as the longest run has; a run that ended before repeats its last.
 
     Attributes
     ----------
@@ -138,13 +157,16 @@ class History(_report.Chart):
     _title = "History of a loop"
 
     def _rows(self):
-        kept = len(self.fun) > 0
+        *batch, pairs = self.fun.shape
+        axis, kept = len(batch), pairs > 0
+        first, last = ((self.u.take(row, axis), self.w.take(row, axis)) for row in (0, -1)) if kept else (None, None)
         return [
-            ("pairs (u, w)", str(len(self.fun))),
-            *(_report.variables(self.u[0], self.w[0]) if kept else []),
+            ("problems", _report.axes(batch)),
+            ("pairs (u, w)", str(pairs)),
+            *(_report.variables(*first) if kept else []),
             ("F(u, w)", _report.course(self.fun)),
             ("‖dF/du‖", _report.course(self.grad_norm)),
-            ("way of u", _report.length(self.u[-1] - self.u[0]) if kept else None)]
+            ("way of u", _report.length(last[0] - first[0], batch) if kept else None)]
 
     def _draw(self, ax):
         return _report.draw_history(self.fun, self.grad_norm, ax=ax)
@@ -154,49 +176,61 @@ class History(_report.Chart):
 class Equilibrium(_report.Report):
     """A pair (u, w) that an algorithm or a solution concept arrives at, or the certificate that there is none.
 
+    Of a batch, arrays with its axes in front, NaN where there is no limit, and a dict of certificates by the index of the problem.
+
     Attributes
     ----------
     u, w : ndarray or None
         The pair; None where there is no limit.
-    fun : float
+    fun : float or ndarray
         F(u, w); −inf where the objective has no lower bound, NaN where the iterates diverge otherwise.
-    status : Status
+    status : Status or ndarray of int
         CONVERGED, DIVERGED or UNBOUNDED; success and message say the same.
     certificate : dict
         Where there is no limit, why: {"eigenvalue", "eigenvector"} of the iteration's matrix K, or {"drift"}, the direction
         in which u moves for ever, or {"rank"}, where the eigenvalue zero is defective.
-    max_step : float
+    max_step : float or ndarray
         The outer step below which the loop reaches the limit (0 where it never does).
     """
 
     u: np.ndarray | None
     w: np.ndarray | None
-    fun: float
-    status: Status
+    fun: float | np.ndarray
+    status: Status | np.ndarray
     message: str
     certificate: dict = field(default_factory=dict)
-    max_step: float = 0.0
+    max_step: float | np.ndarray = 0.0
 
     _title = "Equilibrium"
 
     @property
     def success(self):
-        """Whether the limit exists."""
-        return self.status.success
+        """Whether the limit exists; of a batch an array."""
+        return succeeded(self.status)
 
     def _rows(self):
-        below = f"for every outer step below {self.max_step:.6g}" if self.max_step < np.inf else "for every outer step"
+        batch = np.shape(self.fun)
         return [
+            ("problems", _report.axes(batch)),
             *_report.variables(self.u, self.w),
             ("F(u, w)", _report.number(self.fun)),
-            ("‖u‖, ‖w‖", None if self.u is None else f"{_report.length(self.u)}, {_report.length(self.w)}"),
-            ("reached", below if self.success and self.max_step > 0 else None),
-            ("certificate", "; ".join(_certificate(self.certificate)) or None),
+            ("‖u‖, ‖w‖", None if self.u is None else f"{_report.length(self.u, batch)}, {_report.length(self.w, batch)}"),
+            ("reached", self._reached(batch)),
+            ("certificate", (f"of {len(self.certificate)} problems" if batch else "; ".join(_certificate(self.certificate)))
+             if self.certificate else None),
             *_report.ending(self.status, self.message)]
+
+    def _reached(self, batch):
+        if batch:
+            return f"for outer steps below {_report.number(self.max_step)}" if np.any(self.max_step > 0) else None
+        if not self.success or not self.max_step > 0:
+            return None
+        return f"for every outer step below {self.max_step:.6g}" if self.max_step < np.inf else "for every outer step"
 
 
 class BilevelResult(_report.Chart, OptimizeResult):
-    """The end of a cold-start or warm-start loop, a `scipy.optimize.OptimizeResult`.
+    """The end of a cold-start or warm-start loop, a `scipy.optimize.OptimizeResult`. Of a batch, numbers and vectors are arrays with
+    the batch's axes in front.
 
     Attributes
     ----------
@@ -204,13 +238,13 @@ class BilevelResult(_report.Chart, OptimizeResult):
         The outer variable.
     w : ndarray
         Its inner variable.
-    fun, jac : float, ndarray
+    fun, jac : float or ndarray, ndarray
         F(u, w) and the (approximate) hypergradient there.
-    success, status, message : bool, Status, str
+    success, status, message : bool, Status, str; arrays of bool and int, str
         How the loop ended.
-    inner_status, adjoint_status : Status
+    inner_status, adjoint_status : Status or ndarray of int
         How the last inner run and the last adjoint solve ended.
-    nit, nhvp : int
+    nit, nhvp : int or ndarray of int
         Outer steps, and products with H in adjoint solves.
     history : History or None
         What was visited.
@@ -219,11 +253,12 @@ class BilevelResult(_report.Chart, OptimizeResult):
     _title = "Bilevel loop"
 
     def _rows(self):
-        history = self.get("history")
+        history, batch = self.get("history"), np.shape(self.get("fun", 0.0))
         return [
+            ("problems", _report.axes(batch)),
             *_report.variables(self.get("u"), self.get("w"), self.get("method"), self.get("inner")),
             ("F(u, w)", _report.course(history.fun) if history else _report.number(self.get("fun"))),
-            ("‖dF/du‖", _report.course(history.grad_norm) if history else _report.length(self.get("jac"))),
+            ("‖dF/du‖", _report.course(history.grad_norm) if history else _report.length(self.get("jac"), batch)),
             ("outer steps", _report.number(self.get("nit"))),
             ("products with H", _report.number(self.get("nhvp"))),
             ("last inner run", _report.outcome(self.get("inner_status"))),

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
+from ._namespace import matvec, transposed, where
+
 __all__ = ["Spectrum", "SymmetricFactor", "largest_eigenvalue", "of_gram", "of_symmetric"]
 
 
@@ -11,15 +13,18 @@ __all__ = ["Spectrum", "SymmetricFactor", "largest_eigenvalue", "of_gram", "of_s
 class Spectrum:
     """H = V diag(λ) Vᵀ on its range, with the cross derivative and the offset of the inner gradient in that basis.
 
+    A single H has r = rank H. In a batch, whose axes stand in front, r is the least side of the array that is factored, and λ and V
+    are zero where the rank is less: so each problem has the bits that it has in any other batch.
+
     Attributes
     ----------
-    values : ndarray, shape (r,)
+    values : ndarray, shape (..., r)
         The positive eigenvalues λ.
-    vectors : ndarray, shape (n, r)
+    vectors : ndarray, shape (..., n, r)
         V, orthonormal columns.
-    cross : ndarray, shape (r, m)
+    cross : ndarray, shape (..., r, m)
         VᵀM.
-    offset : ndarray, shape (r,)
+    offset : ndarray, shape (..., r)
         Vᵀd, where ∇_w f = Hw + Mu + d.
     """
 
@@ -30,45 +35,63 @@ class Spectrum:
 
     @property
     def rank(self):
-        """The numerical rank r of H."""
-        return self.values.size
+        """The numerical rank of each H."""
+        return self.values.size if self.values.ndim == 1 else np.count_nonzero(self.values, axis=-1)
 
     @property
     def largest(self):
-        """λmax(H), 0 where H = 0."""
-        return float(self.values.max(initial=0.0))
+        """λmax of each H, 0 where H = 0."""
+        largest = self.values.max(axis=-1, initial=0.0)
+        return float(largest) if largest.ndim == 0 else largest.astype(np.float64)
 
     def response(self, method, step):
-        """Return r(λ) of a method on the range of H, in float64."""
+        """Return r(λ) of a method on the range of H, in float64; step is one number, or one for each problem."""
         values = self.values.astype(np.float64)
-        return method.response(values, np.ones(values.shape, bool), step)
+        kept = values > 0
+        if np.ndim(step) == 0:
+            response = method.response(values, kept, step)
+        elif getattr(method, "momentum", 0.0) == 0.0:
+            response = method.response(values, kept, step[..., None])
+        else:  # r(λ; α) = α r(αλ; 1)
+            response = step[..., None] * method.response(step[..., None] * values, kept, 1.0)
+        return response if values.ndim == 1 and np.ndim(step) == 0 else np.where(kept, response, 0.0)
+
+    def inverse(self):
+        """Return 1/λ on the range of H."""
+        with np.errstate(divide="ignore"):
+            return 1 / self.values if self.values.ndim == 1 else np.where(self.values > 0, 1 / self.values, 0)
 
     def null_response(self, method, step):
-        """Return r(0) of a method."""
-        return float(method.response(np.zeros(1), np.zeros(1, bool), step)[0])
+        """Return r(0) of a method, one number, or one for each step."""
+        one = method.response(np.zeros(1), np.zeros(1, bool), step if np.ndim(step) == 0 else 1.0)[0]
+        return float(one) if np.ndim(step) == 0 else step * one  # a polynomial in αλ, times α
 
     def apply(self, response, null, g):
         """Return R g = V(r∘Vᵀg) + r(0)(g − VVᵀg)."""
-        coordinates = self.vectors.T @ g
-        inside = self.vectors @ (response.astype(g.dtype) * coordinates)
-        return inside if null == 0 else inside + g.dtype.type(null) * (g - self.vectors @ coordinates)
+        coordinates = matvec(transposed(self.vectors), g)
+        inside = matvec(self.vectors, response.astype(g.dtype) * coordinates)
+        if not np.any(null):
+            return inside
+        return inside + np.asarray(null, g.dtype)[..., None] * (g - matvec(self.vectors, coordinates))
 
     def range_part(self, g):
         """Return HH⁺g, the part of g in the range of H."""
-        return self.vectors @ (self.vectors.T @ g)
+        return matvec(self.vectors, matvec(transposed(self.vectors), g))
 
     def inner_run(self, response, u, w0):
         """Return w₀ − R∇_w f(u, w₀), the end of an inner run whose filter on the range of H is `response`."""
         response = response.astype(w0.dtype)
-        inner = (response * self.values) * (self.vectors.T @ w0) + response * (self.cross @ u + self.offset)
-        return w0 - self.vectors @ inner
+        gradient = matvec(self.cross, u) + self.offset
+        inner = (response * self.values) * matvec(transposed(self.vectors), w0) + response * gradient
+        return w0 - matvec(self.vectors, inner)
 
 
-def require_finite(**arrays):
-    """Raise ValueError, naming the array, where one holds NaN or infinity."""
+def require_finite(core=None, /, **arrays):
+    """Raise ValueError, naming the array, where one holds NaN or infinity; and the problem, where core says how many axes are of one."""
     for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name}: contains NaN or infinity")
+        finite = np.isfinite(array)
+        if not finite.all():
+            raise ValueError(f"{name}: contains NaN or infinity{'' if core is None else where(~finite, core)}")
 
 
 def default_rcond(array):
@@ -76,59 +99,91 @@ def default_rcond(array):
 
     LAPACK's `evd` driver keeps to it (at the worst 0.85 of it seen, for integer matrices of rank n − 1); its `evr` reaches five times it.
     """
-    return max(*array.shape, 1) * np.finfo(array.dtype).eps
+    return max(*array.shape[-2:], 1) * np.finfo(array.dtype).eps
+
+
+def _eigh(A):
+    """Return (λ, V) of symmetric matrices; both ways LAPACK's `evd`, NumPy's in float64 and one matrix after the other."""
+    if A.ndim == 2 and A.size:
+        return scipy.linalg.eigh(A, check_finite=False, driver="evd")
+    return np.linalg.eigh(A) if A.size else (np.zeros(A.shape[:-1], A.dtype), np.zeros(A.shape, A.dtype))
 
 
 def of_symmetric(A, B, d, rcond=None, names=("A", "B", "d")):
-    """Return the spectrum of a symmetric PSD A with M = B, keeping eigenvalues above rcond·λmax.
+    """Return the spectrum of symmetric PSD A with M = B, keeping eigenvalues above rcond·λmax; axes in front are a batch.
 
     Raises ValueError where A is indefinite, or where (I − AA⁺)[B d] ≠ 0: then f has no lower bound in w (MATH §2).
     """
-    require_finite(**dict(zip(names, (A, B, d), strict=True)))
-    n = A.shape[0]
+    for name, array, core in zip(names, (A, B, d), (2, 2, 1), strict=True):
+        require_finite(core, **{name: array})
+    n = A.shape[-1]
     eps = np.finfo(A.dtype).eps
-    values, vectors = scipy.linalg.eigh(A, check_finite=False, driver="evd") if n else (np.zeros(0, A.dtype), np.zeros((0, 0), A.dtype))
-    largest = np.abs(values).max(initial=0.0)
-    if values.min(initial=0.0) < -10 * n * eps * largest:
-        raise ValueError(f"{names[0]}: is indefinite, with an eigenvalue {values[0]:.3g} beside the largest, {values[-1]:.3g}; "
-                         "the inner objective needs a positive semidefinite Hessian")
-    kept = values > (default_rcond(A) if rcond is None else rcond) * largest
-    V, N = np.ascontiguousarray(vectors[:, kept]), vectors[:, ~kept]
-    condition = largest / values[kept].min(initial=np.inf) if kept.any() else 1.0
-    for name, array in ((names[1], B), (names[2], d[:, None])):
-        _require_in_range(name, names[0], N, array, min(1.0, 100 * default_rcond(A) * max(condition, 1.0)))
-    return Spectrum(values[kept], V, V.T @ B, V.T @ d)
-
-
-def _require_in_range(name, matrix, N, array, tolerance):
-    array = array / (np.abs(array).max(initial=0.0) or 1)  # so that no square overflows
-    outside = np.linalg.norm(N.T @ array, axis=0)
-    size = np.linalg.norm(array, axis=0)
-    bad = outside > tolerance * size
+    values, V = _eigh(A)
+    largest = np.abs(values).max(axis=-1, initial=0.0, keepdims=True)
+    least = values.min(axis=-1, initial=0.0, keepdims=True)
+    bad = least < -10 * n * eps * largest
     if bad.any():
-        worst = int(np.argmax(np.where(bad, outside / np.where(size > 0, size, 1), 0)))
-        raise ValueError(f"{name}: column {worst} has a relative part {outside[worst] / size[worst]:.3g} in the null space of {matrix}, "
-                         "so the inner objective is unbounded below in w and has no solution")
+        k = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        raise ValueError(f"{names[0]}: is indefinite, with an eigenvalue {least[k]:.3g} beside the largest, {values.max(-1)[k[:-1]]:.3g}; "
+                         f"the inner objective needs a positive semidefinite Hessian{where(bad, 1)}")
+    kept = values > (default_rcond(A) if rcond is None else rcond) * largest
+    least = np.where(kept, values, np.inf).min(axis=-1, initial=np.inf)
+    condition = np.where(kept.any(-1), largest[..., 0] / least, 1.0)
+    for name, array in ((names[1], B), (names[2], d[..., None])):
+        _require_in_range(name, names[0], V, ~kept, array, np.minimum(1.0, 100 * default_rcond(A) * np.maximum(condition, 1.0)))
+    V = np.ascontiguousarray(V)
+    cross, offset = transposed(V) @ B, matvec(transposed(V), d)  # of all eigenvectors: the bits are those in a batch
+    if A.ndim == 2:
+        return Spectrum(values[kept], np.ascontiguousarray(V[:, kept]), cross[..., kept, :], offset[..., kept])
+    return Spectrum(np.where(kept, values, 0), V * kept[..., None, :], np.where(kept[..., None], cross, 0), np.where(kept, offset, 0))
+
+
+def _require_in_range(name, matrix, V, outside, array, tolerance):
+    """V[:, outside] spans the null space."""
+    size = np.abs(array).max(axis=(-2, -1), initial=0.0, keepdims=True)
+    array = array / np.where(size > 0, size, 1)  # so that no square overflows
+    if V.ndim == 2:
+        rest = np.linalg.norm(V[:, outside].T @ array, axis=-2)
+    else:
+        rest = np.linalg.norm((transposed(V) @ array) * outside[..., None], axis=-2)
+    size = np.linalg.norm(array, axis=-2)
+    bad = rest > tolerance[..., None] * size
+    if bad.any():
+        one = np.unravel_index(int(np.argmax(bad.any(-1))), bad.shape[:-1])
+        part = (np.where(bad, rest / np.where(size > 0, size, 1), 0))[one]
+        worst = int(np.argmax(part))
+        raise ValueError(f"{name}: column {worst} has a relative part {part[worst]:.3g} in the null space of {matrix}, "
+                         f"so the inner objective is unbounded below in w and has no solution{where(bad, 1)}")
 
 
 def of_gram(Phi, rcond=None, name="Phi"):
-    """Return the spectrum of H = ΦᵀΦ with M = −Φᵀ from the SVD of Φ, keeping singular values above rcond·σmax."""
-    require_finite(**{name: Phi})
-    U, sigma, Vt = scipy.linalg.svd(Phi, full_matrices=False, check_finite=False) if Phi.size else _empty_svd(Phi)
+    """Return the spectrum of H = ΦᵀΦ with M = −Φᵀ from the SVD of Φ, keeping singular values above rcond·σmax. Axes in front:
+    a batch."""
+    require_finite(2, **{name: Phi})
+    U, sigma, Vt = _svd(Phi)
     cut = default_rcond(Phi) if rcond is None else rcond
-    kept = sigma > cut * sigma.max(initial=0.0)
-    sigma = sigma[kept]
-    V = np.ascontiguousarray(Vt[kept].T)
+    kept = sigma > cut * sigma.max(axis=-1, initial=0.0, keepdims=True)
+    if Phi.ndim == 2:
+        sigma, U, Vt, kept = sigma[kept], U[:, kept], Vt[kept], kept[kept]
+    else:
+        sigma, Vt = np.where(kept, sigma, 0), Vt * kept[..., None]
     with np.errstate(over="ignore", under="ignore"):
         values = sigma**2
-    if not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError(f"{name}: singular values from {sigma.min():.3g} to {sigma.max():.3g}, whose squares leave the range of {Phi.dtype}; "
-                         "scale the data")
-    return Spectrum(values, V, -sigma[:, None] * U[:, kept].T, np.zeros(sigma.size, Phi.dtype))
+    bad = kept & ~(np.isfinite(values) & (values > 0))
+    if bad.any():
+        seen = sigma[kept]
+        raise ValueError(f"{name}: singular values from {seen.min():.3g} to {seen.max():.3g}, whose squares leave the range of "
+                         f"{Phi.dtype}; scale the data{where(bad, 1)}")
+    return Spectrum(values, np.ascontiguousarray(transposed(Vt)), -sigma[..., None] * transposed(U), np.zeros(sigma.shape[-1], Phi.dtype))
 
 
-def _empty_svd(Phi):
-    return np.zeros((Phi.shape[0], 0), Phi.dtype), np.zeros(0, Phi.dtype), np.zeros((0, Phi.shape[1]), Phi.dtype)
+def _svd(Phi):
+    if Phi.ndim == 2 and Phi.size:
+        return scipy.linalg.svd(Phi, full_matrices=False, check_finite=False)
+    if Phi.size:
+        return np.linalg.svd(Phi, full_matrices=False)
+    *batch, rows, cols = Phi.shape
+    return tuple(np.zeros((*batch, *shape), Phi.dtype) for shape in ((rows, 0), (0,), (0, cols)))
 
 
 class SymmetricFactor:

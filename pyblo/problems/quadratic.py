@@ -1,31 +1,36 @@
 """Quadratic bilevel problems (paper 000, Assumption 3.1)."""
+import math
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
 from .. import _namespace, spectral
-from ..problem import Problem
+from .._namespace import dot, matvec
+from ..operators import BatchedOperator
+from ._arrays import ArrayProblem, numbers, spread
 
 __all__ = ["Quadratic"]
 
 
 @dataclass(frozen=True, eq=False)
-class Quadratic(Problem):
+class Quadratic(ArrayProblem):
     """f = ½wᵀAw + wᵀBu + ½uᵀCu + dᵀw + eᵀu + c,  F = ½wᵀPw + fᵀw + h  (paper 000, Assumption 3.1).
+
+    Arrays may have more axes in front: these broadcast against each other, as in numpy.linalg, and make a batch of problems.
 
     Parameters
     ----------
-    A : array_like, shape (n, n)
+    A : array_like, shape (..., n, n)
         The inner Hessian, symmetric positive semidefinite. A singular A is a normal case.
-    B : array_like, shape (n, m)
+    B : array_like, shape (..., n, m)
         The cross derivative ∂²f/∂w∂u. (I − AA⁺)[B d] must be zero: otherwise f is unbounded below.
-    P : array_like, shape (n, n)
+    P : array_like, shape (..., n, n)
         The outer Hessian, symmetric positive semidefinite.
-    d, f : array_like, shape (n,), optional
+    d, f : array_like, shape (..., n), optional
         Linear terms of f and F in w.
-    h, c : float, optional
+    h, c : float or array_like of the batch's shape, optional
         Constants of F and f.
-    C, e : array_like, shapes (m, m) and (m,), optional
+    C, e : array_like, shapes (..., m, m) and (..., m), optional
         Terms of f in u alone; they change the value of f and nothing else.
 
     Raises
@@ -40,6 +45,9 @@ class Quadratic(Problem):
     >>> problem = pyblo.Quadratic(A=np.diag([2.0, 0.0]), B=np.array([[1.0], [0.0]]), P=np.eye(2))
     >>> problem.inner_solution(u=[4.0], w0=[0.0, 3.0])
     array([-2.,  3.])
+    >>> pyblo.Quadratic(A=np.stack([np.eye(2), 2 * np.eye(2)]), B=np.ones((2, 1)), P=np.eye(2)).inner_solution(u=[4.0])
+    array([[-4., -4.],
+           [-2., -2.]])
     """
 
     A: np.ndarray
@@ -54,129 +62,153 @@ class Quadratic(Problem):
     c: float = 0.0
 
     fixed_hessian = True
+    _cores = {"A": 2, "B": 2, "P": 2, "d": 1, "f": 1, "h": 0, "C": 2, "e": 1, "c": 0}
 
     def __post_init__(self):
         A = symmetric("A", _namespace.matrix("A", self.A))
-        B = _namespace.matrix("B", self.B, rows=A.shape[0])
-        n, m = B.shape
+        B = _namespace.matrix("B", self.B, rows=A.shape[-2])
+        n, m = B.shape[-2:]
         arrays = {
             "A": A,
             "B": B,
             "P": symmetric("P", _namespace.matrix("P", self.P, n, n)),
             "d": _namespace.vector("d", self.d, n),
             "f": _namespace.vector("f", self.f, n),
+            "h": numbers("h", self.h),
             "C": None if self.C is None else symmetric("C", _namespace.matrix("C", self.C, m, m)),
             "e": _namespace.vector("e", self.e, m),
+            "c": numbers("c", self.c),
         }
-        given = [array for name, array in arrays.items() if getattr(self, name) is not None]
-        dtype = _namespace.common_dtype(*given)
-        for name, array in arrays.items():
-            object.__setattr__(self, name, None if array is None else array.astype(dtype, copy=False))
-        for name in ("h", "c"):
-            object.__setattr__(self, name, _finite_scalar(name, getattr(self, name)))
+        self._store(arrays, [name for name in "ABPdfCe" if getattr(self, name) is not None])
 
     @property
     def outer_shape(self):
-        return (self.B.shape[1],)
+        return (self.B.shape[-1],)
 
     @property
     def inner_shape(self):
-        return (self.B.shape[0],)
+        return (self.B.shape[-2],)
 
     @property
     def dtype(self):
         return self.A.dtype
 
     def inner_value(self, u, w):
-        u, w = self._u(u), self._w(w)
-        inner = w @ (0.5 * (self.A @ w) + self.B @ u + self.d)
-        curvature = 0.0 if self.C is None else 0.5 * (self.C @ u)
-        return float(inner + u @ (curvature + self.e) + self.c)
+        u, w, shape = self._point(u, w)
+        inner = dot(w, 0.5 * matvec(self.A, w) + matvec(self.B, u) + self.d)
+        curvature = 0.0 if self.C is None else 0.5 * matvec(self.C, u)
+        return self._number(inner + dot(u, curvature + self.e) + self.c, shape)
 
     def inner_gradient(self, u, w):
-        return self.A @ self._w(w) + self.B @ self._u(u) + self.d
+        u, w, shape = self._point(u, w)
+        return spread(matvec(self.A, w) + matvec(self.B, u) + self.d, shape)
 
     def outer_value(self, u, w):
-        w = self._w(w)
-        return float(w @ (0.5 * (self.P @ w) + self.f) + self.h)
+        u, w, shape = self._point(u, w)
+        return self._number(dot(w, 0.5 * matvec(self.P, w) + self.f) + self.h, shape)
 
     def outer_gradients(self, u, w):
-        return np.zeros_like(self._u(u)), self.P @ self._w(w) + self.f
+        u, w, shape = self._point(u, w)
+        return np.zeros((*shape, *self.outer_shape), self.dtype), spread(matvec(self.P, w) + self.f, shape)
 
     def hessian(self, u, w):
-        from scipy.sparse.linalg import aslinearoperator
-
-        return aslinearoperator(self.A)
+        return operator(self.A, self._axes_of(u, w))
 
     def cross(self, u, w):
-        from scipy.sparse.linalg import aslinearoperator
-
-        return aslinearoperator(self.B)
+        return operator(self.B, self._axes_of(u, w))
 
     def inner_solution(self, u, w0=None):
-        s = self._spectrum()
-        return s.inner_run(1 / s.values, self._u(u), self._w(w0, "w0"))
+        u, w0 = self._u(u), self._w(w0, "w0")
+        shape, s = self._shape(u=u, w0=w0), self._spectrum()
+        return spread(s.inner_run(s.inverse(), u, w0), shape)
 
     def _spectrum(self, rcond=None):
-        return spectral.of_symmetric(_symmetric_part(self.A), self.B, self.d, rcond)
+        return spectral.of_symmetric(_symmetric_part(self._small("A")), self._small("B"), self._small("d"), rcond)
 
     def _factored_shape(self):
-        return self.A.shape
+        return self._small("A").shape
+
+    def _outer_range(self):
+        """Return (λ, V, kept) of P, where kept says which eigenvalues are no rounding."""
+        P = self._small("P")
+        spectral.require_finite(2, P=P)
+        values, vectors = np.linalg.eigh(_symmetric_part(P))
+        eps = P.shape[-1] * np.finfo(self.dtype).eps
+        largest = np.abs(values).max(axis=-1, initial=0.0, keepdims=True)
+        bad = values < -10 * eps * largest
+        if bad.any():
+            raise ValueError(f"P: is indefinite, with an eigenvalue {values.min():.3g}; the outer objective needs a positive semidefinite P"
+                             f"{_namespace.where(bad, 1)}")
+        return values, vectors, values > eps * largest
 
     def _outer_root(self):
-        """Return L with LLᵀ = P."""
-        spectral.require_finite(P=self.P)
-        values, vectors = np.linalg.eigh(_symmetric_part(self.P))
-        eps = self.P.shape[0] * np.finfo(self.dtype).eps
-        largest = np.abs(values).max(initial=0.0)
-        if values.min(initial=0.0) < -10 * eps * largest:
-            raise ValueError(f"P: is indefinite, with an eigenvalue {values[0]:.3g}; the outer objective needs a positive semidefinite P")
-        kept = values > eps * largest
-        return vectors[:, kept] * np.sqrt(values[kept])
+        """Return L with LLᵀ = P; in a batch with columns of zeros, so that ranks may differ."""
+        values, vectors, kept = self._outer_range()
+        if values.ndim == 1:
+            return vectors[:, kept] * np.sqrt(values[kept])
+        return vectors * np.sqrt(np.where(kept, values, 0))[..., None, :]
 
     def _outer_product(self, v):
         """Return ∂²F/∂w² v."""
-        return self.P @ v
+        return matvec(self.P, v)
 
     def _outer_bounded(self):
-        """Return whether F has a lower bound in w: f in the range of P. A drift needs more than this."""
+        """Return, for each problem, whether F has a lower bound in w: f in the range of P. A drift needs more than this."""
         if not self.f.any():
-            return True
-        L = self._outer_root()
-        rest = self.f - L @ np.linalg.lstsq(L, self.f, rcond=None)[0]
-        return bool(np.linalg.norm(rest) <= 10 * self.f.size * np.finfo(self.dtype).eps * np.linalg.norm(self.f))
+            return np.ones(self.batch_shape, bool)
+        _, vectors, kept = self._outer_range()
+        size = _namespace.norm(self.f)
+        unit = self.f / np.where(np.asarray(size) > 0, size, 1)[..., None]
+        rest = unit - matvec(vectors, kept * matvec(_namespace.transposed(vectors), unit))
+        return np.broadcast_to(_namespace.norm(rest) <= 10 * self.inner_size * np.finfo(self.dtype).eps, self.batch_shape)
 
-    def _core_form(self):
-        A, P = _symmetric_part(self.A), _symmetric_part(self.P)
-        arrays = (_namespace.contiguous(array, self.dtype) for array in (A, self.B, P, self.d, self.f))
-        return "quadratic", (*arrays, self.h)
+    def _core_form(self, rows):
+        A, P = _symmetric_part(self._small("A")), _symmetric_part(self._small("P"))
+        h = np.asarray(self.h, self.dtype)
+        *arrays, h = self._flat(rows, A=A, B=True, P=P, d=True, f=True, h=h)
+        return "quadratic", (*arrays, h.reshape(-1))
+
+
+def operator(A, batch):
+    """Return the operator of a matrix, or of a batch of them."""
+    from scipy.sparse.linalg import aslinearoperator
+
+    return BatchedOperator.of_matrices(A, batch) if batch else aslinearoperator(A)
 
 
 def symmetric(name, array):
-    """Return the square matrix, or raise ValueError where it is asymmetric beyond rounding; NaN passes."""
-    if array.shape[0] != array.shape[1]:
+    """Return the square matrices, or raise ValueError where one is asymmetric beyond rounding; NaN passes."""
+    if array.shape[-2] != array.shape[-1]:
         raise ValueError(f"{name}: shape {array.shape} is not square")
-    gap = size = 0.0
-    for start in range(0, array.shape[0], 256):  # by blocks: no second matrix in memory
-        rows = slice(start, start + 256)
-        with np.errstate(invalid="ignore", over="ignore"):
-            gap = max(gap, np.abs(array[rows] - array[:, rows].T).max(initial=0.0))
-            size = max(size, np.abs(array[rows]).max(initial=0.0))
-    if gap > 100 * np.finfo(array.dtype).eps * size:
-        raise ValueError(f"{name}: is not symmetric: |{name} − {name}ᵀ| reaches {gap:.3g} where |{name}| reaches {size:.3g}; "
-                         f"pass ({name} + {name}.T)/2 if that is what you mean")
+    small = _namespace.collapsed(array, 2)
+    gap, size = _asymmetry(small.reshape(math.prod(small.shape[:-2]), *small.shape[-2:]))
+    bad = (gap > 100 * np.finfo(array.dtype).eps * size).reshape(small.shape[:-2])
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise ValueError(f"{name}: is not symmetric: |{name} − {name}ᵀ| reaches {gap[k]:.3g} where |{name}| reaches {size[k]:.3g}; "
+                         f"pass ({name} + {name}.T)/2 if that is what you mean{_namespace.where(bad)}")
     return array
 
 
+def _asymmetry(stack):
+    """Return max |A − Aᵀ| and max |A| of each matrix, by blocks: no second stack in memory."""
+    count, n = stack.shape[:2]
+    gap, size = np.zeros((2, count), stack.dtype)
+    step = max(1, (1 << 20) // max(1, n * min(n, 256)))
+    for first in range(0, count, step):
+        part = slice(first, first + step)
+        for start in range(0, n, 256):
+            rows = slice(start, start + 256)
+            with np.errstate(invalid="ignore", over="ignore"):
+                block = stack[part, rows]
+                gap[part] = np.fmax(gap[part], np.abs(block - np.swapaxes(stack[part, :, rows], 1, 2)).max((1, 2), initial=0.0))
+                size[part] = np.fmax(size[part], np.abs(block).max((1, 2), initial=0.0))
+    return gap, size
+
+
 def _symmetric_part(A):
-    return A if np.array_equal(A, A.T, equal_nan=True) else 0.5 * (A + A.T)
-
-
-def _finite_scalar(name, value):
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a real number, got {value!r}") from None
-    if not np.isfinite(number):
-        raise ValueError(f"{name}: {number} is not finite")
-    return number
+    if A.ndim == 2:
+        return A if np.array_equal(A, A.T, equal_nan=True) else 0.5 * (A + A.T)
+    T = np.swapaxes(A, -1, -2)
+    differs = ((A != T) & ~(np.isnan(A) & np.isnan(T))).any((-2, -1))
+    return np.where(differs[..., None, None], 0.5 * (A + T), A) if differs.any() else A

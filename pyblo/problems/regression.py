@@ -5,23 +5,26 @@ import numpy as np
 import scipy.linalg
 
 from .. import _namespace
-from ..problem import Problem
+from .._namespace import dot, matvec, transposed
+from ..operators import BatchedOperator
 from ..spectral import SymmetricFactor, require_finite
+from ._arrays import ArrayProblem, spread
 
 __all__ = ["Ridge"]
 
 
 @dataclass(frozen=True, eq=False)
-class Ridge(Problem):
+class Ridge(ArrayProblem):
     """f = ½n⁻¹‖Xw − y‖² + ½wᵀdiag(λ)w,  F = ½n′⁻¹‖X′w − y′‖², tuned over u = log λ (or λ)  (paper 003; MATH §6).
 
     H = XᵀX/n + diag(λ) and Mᵀq = (dλ/du)∘w∘q, summed where one penalty serves all features. λ = alpha/n of scikit-learn's Ridge.
+    Arrays may have more axes in front: these broadcast against each other and make a batch of problems.
 
     Parameters
     ----------
-    X, y : array_like, shapes (n, p) and (n,)
+    X, y : array_like, shapes (..., n, p) and (..., n)
         Training data.
-    X_val, y_val : array_like, shapes (n′, p) and (n′,)
+    X_val, y_val : array_like, shapes (..., n′, p) and (..., n′)
         Validation data.
     penalty : {"diagonal", "scalar"}
         One penalty per feature, u of shape (p,), or one for all, u of shape (1,).
@@ -49,17 +52,18 @@ class Ridge(Problem):
     penalty: str = "diagonal"
     log: bool = True
 
+    _cores = {"X": 2, "y": 1, "X_val": 2, "y_val": 1}
+    _moving_gram = True
+
     def __post_init__(self):
         X = _namespace.matrix("X", self.X)
-        X_val = _namespace.matrix("X_val", self.X_val, cols=X.shape[1])
+        X_val = _namespace.matrix("X_val", self.X_val, cols=X.shape[-1], like=f"X of shape {X.shape}")
         for name, array in (("X", X), ("X_val", X_val)):
-            if array.shape[0] == 0:
+            if array.shape[-2] == 0:
                 raise ValueError(f"{name}: has no rows; the mean loss needs at least one")
-        y = _namespace.vector("y", _namespace.as_array("y", self.y), X.shape[0])
-        y_val = _namespace.vector("y_val", _namespace.as_array("y_val", self.y_val), X_val.shape[0])
-        dtype = _namespace.common_dtype(X, y, X_val, y_val)
-        for name, array in (("X", X), ("y", y), ("X_val", X_val), ("y_val", y_val)):
-            object.__setattr__(self, name, array.astype(dtype, copy=False))
+        y = _namespace.vector("y", _namespace.as_array("y", self.y), X.shape[-2])
+        y_val = _namespace.vector("y_val", _namespace.as_array("y_val", self.y_val), X_val.shape[-2])
+        self._store({"X": X, "y": y, "X_val": X_val, "y_val": y_val})
         if self.penalty not in ("diagonal", "scalar"):
             raise ValueError(f"penalty: {self.penalty!r} is not known; expected 'diagonal' or 'scalar'")
         if not isinstance(self.log, bool | np.bool_):
@@ -67,11 +71,11 @@ class Ridge(Problem):
 
     @property
     def outer_shape(self):
-        return (self.X.shape[1],) if self.penalty == "diagonal" else (1,)
+        return (self.X.shape[-1],) if self.penalty == "diagonal" else (1,)
 
     @property
     def inner_shape(self):
-        return (self.X.shape[1],)
+        return (self.X.shape[-1],)
 
     @property
     def dtype(self):
@@ -83,27 +87,38 @@ class Ridge(Problem):
         with np.errstate(over="ignore"):
             values = np.exp(u) if self.log else u
         slopes = values if self.log else np.ones_like(u)
-        return np.broadcast_to(values, self.inner_shape), np.broadcast_to(slopes, self.inner_shape)
+        shape = (*u.shape[:-1], *self.inner_shape)
+        return np.broadcast_to(values, shape), np.broadcast_to(slopes, shape)
 
     def inner_value(self, u, w):
-        w = self._w(w)
-        return 0.5 * float(np.mean((self.X @ w - self.y) ** 2) + w @ (self.penalties(u)[0] * w))
+        u, w, shape = self._point(u, w)
+        loss = np.mean((matvec(self.X, w) - self.y) ** 2, axis=-1)
+        return self._number(0.5 * (loss + dot(w, self.penalties(u)[0] * w)), shape)
 
     def inner_gradient(self, u, w):
-        w = self._w(w)
-        return self.X.T @ (self.X @ w - self.y) / self._rows + self.penalties(u)[0] * w
+        u, w, shape = self._point(u, w)
+        gradient = matvec(transposed(self.X), matvec(self.X, w) - self.y) / self._rows + self.penalties(u)[0] * w
+        return spread(gradient, shape)
 
     def outer_value(self, u, w):
-        return 0.5 * float(np.mean((self.X_val @ self._w(w) - self.y_val) ** 2))
+        u, w, shape = self._point(u, w)
+        return self._number(0.5 * np.mean((matvec(self.X_val, w) - self.y_val) ** 2, axis=-1), shape)
 
     def outer_gradients(self, u, w):
-        residual = self.X_val @ self._w(w) - self.y_val
-        return np.zeros_like(self._u(u)), self.X_val.T @ residual / self.dtype.type(self.X_val.shape[0])
+        u, w, shape = self._point(u, w)
+        g = matvec(transposed(self.X_val), matvec(self.X_val, w) - self.y_val) / self.dtype.type(self.X_val.shape[-2])
+        return np.zeros((*shape, *self.outer_shape), self.dtype), spread(g, shape)
 
     def hessian(self, u, w):
         from scipy.sparse.linalg import LinearOperator
 
-        n, values = self.inner_size, self.penalties(u)[0]
+        n, values, batch = self.inner_size, self.penalties(u)[0], self._axes_of(u, w)
+
+        if batch:
+            def apply(v):
+                return matvec(transposed(self.X), matvec(self.X, v)) / self._rows + values * v
+
+            return BatchedOperator((*batch, n, n), self.dtype, apply, apply)
 
         def apply(v):
             return self.X.T @ (self.X @ v) / self._rows + (values * v.T).T
@@ -113,10 +128,11 @@ class Ridge(Problem):
     def cross(self, u, w):
         from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-        slopes = self.penalties(u)[1] * self._w(w)
+        slopes, n, batch = self.penalties(u)[1] * self._w(w), self.inner_size, self._axes_of(u, w)
         if self.penalty == "scalar":
-            return aslinearoperator(slopes[:, None])
-        n = self.inner_size
+            return BatchedOperator.of_matrices(slopes[..., None], batch) if batch else aslinearoperator(slopes[:, None])
+        if batch:
+            return BatchedOperator((*batch, n, n), self.dtype, lambda v: slopes * v, lambda v: slopes * v)
 
         def apply(v):
             return (slopes * v.T).T
@@ -124,27 +140,41 @@ class Ridge(Problem):
         return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
 
     def inner_solution(self, u, w0=None):
-        try:
-            w = self._factory().at(self._u(u)).inner_solution(self._w(w0, "w0"))
-        except (FloatingPointError, np.linalg.LinAlgError) as error:
-            raise ValueError(f"u: with the penalties that it gives, {error}; choose others, or scale X") from None
+        u, w0 = self._u(u), self._w(w0, "w0")
+        shape = self._shape(u=u, w0=w0)
+        if not shape:
+            return self._solution(u, w0)
+        w = np.empty((*shape, self.inner_size), self.dtype)
+        u, w0, owner = spread(u, shape), spread(w0, shape), self._owners(shape).reshape(shape)
+        for index in np.ndindex(shape):
+            w[index] = self._at(owner[index])._solution(u[index], w0[index], f" (problem {index} of the batch)")
         return w
+
+    def _solution(self, u, w0, which=""):
+        try:
+            return self._factory().at(u).inner_solution(w0)
+        except (FloatingPointError, np.linalg.LinAlgError) as error:
+            raise ValueError(f"u: with the penalties that it gives, {error}{which}; choose others, or scale X") from None
 
     @property
     def _rows(self):
-        return self.dtype.type(self.X.shape[0])
+        return self.dtype.type(self.X.shape[-2])
+
+    def _require_finite(self):
+        for name, core in self._cores.items():
+            require_finite(core, **{name: getattr(self, name)})
 
     def _factory(self):
-        """Return what factors H(u): the Gram matrix is formed once."""
-        require_finite(X=self.X, y=self.y, X_val=self.X_val, y_val=self.y_val)
+        """Return what factors H(u) of a single problem: the Gram matrix is formed once."""
+        self._require_finite()
         return GramFactory(self, self.X.T @ self.X / self._rows, self.X.T @ self.y / self._rows)
 
     def _outer_product(self, v):
         """Return ∂²F/∂w² v."""
-        return self.X_val.T @ (self.X_val @ v) / self.dtype.type(self.X_val.shape[0])
+        return matvec(transposed(self.X_val), matvec(self.X_val, v)) / self.dtype.type(self.X_val.shape[-2])
 
-    def _core_form(self):
-        arrays = (_namespace.contiguous(array, self.dtype) for array in (self.X, self.y, self.X_val, self.y_val))
+    def _core_form(self, rows):
+        arrays = self._flat(rows, X=True, y=True, X_val=True, y_val=True)
         return "ridge", (*arrays, self.penalty == "diagonal", bool(self.log))
 
 

@@ -4,24 +4,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _namespace, spectral
-from ..problem import Problem
+from .._namespace import matvec, transposed
+from ..operators import BatchedOperator
+from ._arrays import ArrayProblem, spread
+from .quadratic import operator
 
 __all__ = ["TargetLearning"]
 
 
 @dataclass(frozen=True, eq=False)
-class TargetLearning(Problem):
+class TargetLearning(ArrayProblem):
     """f = ½‖Φw − u‖²,  F = ½‖Φₒw − y‖²: H = ΦᵀΦ, M = −Φᵀ, J = Φ⁺  (paper 000, §4.2).
 
-    Everything is computed from Φ, never from ΦᵀΦ, whose condition number is the square.
+    Everything is computed from Φ, never from ΦᵀΦ, whose condition number is the square. Arrays may have more axes in front: these broadcast
+    against each other and make a batch of problems.
 
     Parameters
     ----------
-    Phi : array_like, shape (N, n)
+    Phi : array_like, shape (..., N, n)
         Features of the N learned data points.
-    Phi_out : array_like, shape (p, n)
+    Phi_out : array_like, shape (..., p, n)
         Features of the original data points.
-    y_out : array_like, shape (p,)
+    y_out : array_like, shape (..., p)
         Their targets.
 
     Raises
@@ -42,43 +46,53 @@ class TargetLearning(Problem):
     y_out: np.ndarray
 
     fixed_hessian = True
+    _cores = {"Phi": 2, "Phi_out": 2, "y_out": 1}
 
     def __post_init__(self):
         Phi = _namespace.matrix("Phi", self.Phi)
-        Phi_out = _namespace.matrix("Phi_out", self.Phi_out, cols=Phi.shape[1])
-        y_out = _namespace.vector("y_out", _namespace.as_array("y_out", self.y_out), Phi_out.shape[0])
-        dtype = _namespace.common_dtype(Phi, Phi_out, y_out)
-        for name, array in (("Phi", Phi), ("Phi_out", Phi_out), ("y_out", y_out)):
-            object.__setattr__(self, name, array.astype(dtype, copy=False))
+        Phi_out = _namespace.matrix("Phi_out", self.Phi_out, cols=Phi.shape[-1], like=f"Phi of shape {Phi.shape}")
+        y_out = _namespace.vector("y_out", _namespace.as_array("y_out", self.y_out), Phi_out.shape[-2])
+        self._store({"Phi": Phi, "Phi_out": Phi_out, "y_out": y_out})
 
     @property
     def outer_shape(self):
-        return (self.Phi.shape[0],)
+        return (self.Phi.shape[-2],)
 
     @property
     def inner_shape(self):
-        return (self.Phi.shape[1],)
+        return (self.Phi.shape[-1],)
 
     @property
     def dtype(self):
         return self.Phi.dtype
 
     def inner_value(self, u, w):
-        return 0.5 * float(np.sum((self.Phi @ self._w(w) - self._u(u)) ** 2))
+        u, w, shape = self._point(u, w)
+        return self._number(0.5 * np.sum((matvec(self.Phi, w) - u) ** 2, axis=-1), shape)
 
     def inner_gradient(self, u, w):
-        return self.Phi.T @ (self.Phi @ self._w(w) - self._u(u))
+        u, w, shape = self._point(u, w)
+        return spread(matvec(transposed(self.Phi), matvec(self.Phi, w) - u), shape)
 
     def outer_value(self, u, w):
-        return 0.5 * float(np.sum((self.Phi_out @ self._w(w) - self.y_out) ** 2))
+        u, w, shape = self._point(u, w)
+        return self._number(0.5 * np.sum((matvec(self.Phi_out, w) - self.y_out) ** 2, axis=-1), shape)
 
     def outer_gradients(self, u, w):
-        return np.zeros_like(self._u(u)), self.Phi_out.T @ (self.Phi_out @ self._w(w) - self.y_out)
+        u, w, shape = self._point(u, w)
+        g = matvec(transposed(self.Phi_out), matvec(self.Phi_out, w) - self.y_out)
+        return np.zeros((*shape, *self.outer_shape), self.dtype), spread(g, shape)
 
     def hessian(self, u, w):
         from scipy.sparse.linalg import LinearOperator
 
-        n = self.inner_size
+        n, batch = self.inner_size, self._axes_of(u, w)
+
+        if batch:
+            def apply(v):
+                return matvec(transposed(self.Phi), matvec(self.Phi, v))
+
+            return BatchedOperator((*batch, n, n), self.dtype, apply, apply)
 
         def apply(v):
             return self.Phi.T @ (self.Phi @ v)
@@ -86,32 +100,31 @@ class TargetLearning(Problem):
         return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
 
     def cross(self, u, w):
-        from scipy.sparse.linalg import aslinearoperator
-
-        return aslinearoperator(-self.Phi.T)
+        return operator(-transposed(self._small("Phi")), self._axes_of(u, w))
 
     def inner_solution(self, u, w0=None):
-        s = self._spectrum()
-        return s.inner_run(1 / s.values, self._u(u), self._w(w0, "w0"))
+        u, w0 = self._u(u), self._w(w0, "w0")
+        shape, s = self._shape(u=u, w0=w0), self._spectrum()
+        return spread(s.inner_run(s.inverse(), u, w0), shape)
 
     def _spectrum(self, rcond=None):
-        return spectral.of_gram(self.Phi, rcond)
+        return spectral.of_gram(self._small("Phi"), rcond)
 
     def _factored_shape(self):
-        return self.Phi.shape
+        return self._small("Phi").shape
 
     def _outer_root(self):
         """Return L with LLᵀ = ΦₒᵀΦₒ."""
-        spectral.require_finite(Phi_out=self.Phi_out)
-        return self.Phi_out.T
+        spectral.require_finite(2, Phi_out=self.Phi_out)
+        return transposed(self.Phi_out)
 
     def _outer_product(self, v):
         """Return ∂²F/∂w² v."""
-        return self.Phi_out.T @ (self.Phi_out @ v)
+        return matvec(transposed(self.Phi_out), matvec(self.Phi_out, v))
 
     def _outer_bounded(self):
-        """Return whether F has a lower bound in w: a sum of squares has."""
-        return True
+        """Return, for each problem, whether F has a lower bound in w: a sum of squares has."""
+        return np.ones(self.batch_shape, bool)
 
-    def _core_form(self):
-        return "target_learning", tuple(_namespace.contiguous(a, self.dtype) for a in (self.Phi, self.Phi_out, self.y_out))
+    def _core_form(self, rows):
+        return "target_learning", tuple(self._flat(rows, Phi=True, Phi_out=True, y_out=True))

@@ -73,13 +73,16 @@ struct Neumann {
     System<T> s(group);
     Workspace<DescendScratch<T>> space(s.n);
     Pulse pulse;
-    const auto report = neumann(Solo{}, s.matrix(), s.b.data(), s.x.data(), false, space.work, step, terms, pulse);
+    const auto report = neumann(Solo{}, s.matrix(), s.b.data(), s.x.data(), false, space.work, wide_t<T>(step), terms, pulse);
     return outputs(s.x, report);
   }
 };
 
+// The same rule in every lane
+template <class T> rule_t<T> every_lane(Rule<double> rule) { return {wide_t<T>(rule.step), rule.momentum, rule.nesterov}; }
+
 struct Descend {
-  Rule rule;
+  Rule<double> rule;
   index steps;
   double tol;  // a fixed number of steps where negative
 
@@ -89,8 +92,8 @@ struct Descend {
     Pulse pulse;
     const Dense<T> op = s.matrix();
     const LinearGradient<T, Dense<T>> gradient{op, s.b.data()};
-    if (tol < 0) return outputs(s.x, descend(Solo{}, s.n, gradient, s.x.data(), space.work, rule, steps, pulse));
-    return outputs(s.x, descend_until(Solo{}, s.n, gradient, s.x.data(), space.work, rule, tol, steps, pulse));
+    if (tol < 0) return outputs(s.x, descend(Solo{}, s.n, gradient, s.x.data(), space.work, every_lane<T>(rule), steps, pulse));
+    return outputs(s.x, descend_until(Solo{}, s.n, gradient, s.x.data(), space.work, every_lane<T>(rule), tol, steps, pulse));
   }
 };
 

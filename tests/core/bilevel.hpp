@@ -35,7 +35,7 @@ template <class T> struct RidgeData {
 };
 
 struct Plan {
-  Rule rule;
+  Rule<double> rule;
   index steps;       // of the inner run
   Adjoint adjoint;   // unless reverse
   bool reverse, warm;
@@ -51,7 +51,7 @@ template <class T, class P> struct TestStep {
   Workspace<AdjointScratch<T>> solve;
 
   TestStep(const P& p, Plan plan)
-      : problem(p), plan(plan), method{plan.adjoint, 0.25, 9, {1e-3, 0, 12}, false}, cache(p.cache_size()), grad_w(p.inner_size()),
+      : problem(p), plan(plan), method{plan.adjoint, wide_t<T>(0.25), 9, {1e-3, 0, 12}, false}, cache(p.cache_size()), grad_w(p.inner_size()),
         q(p.inner_size()), between(p.outer_size()), run(p.inner_size(), plan.steps, P::constant), solve(p.inner_size(), method) {}
   index outer_size() const { return problem.outer_size(); }
   index inner_size() const { return problem.inner_size(); }
@@ -61,14 +61,14 @@ template <class T, class P> struct TestStep {
     problem.fix(team, u, cache.data());
     copy(team, inner_size(), start, w);
     const InnerGradient<T, P> gradient{problem, cache.data()};
-    return descend(team, inner_size(), gradient, w, run.work.descend, plan.rule, plan.steps, pulse);
+    return descend(team, inner_size(), gradient, w, run.work.descend, every_lane<T>(plan.rule), plan.steps, pulse);
   }
   template <class G> Hyper<T> hypergradient(G team, const T* u, const T* start, const T* w, T* grad, Pulse& pulse) {
     problem.fix(team, u, cache.data());
     const T value = problem.outer(team, u, w, grad, grad_w.data());
     if (plan.reverse)
       return {value, unrolled_reverse(team, problem, cache.data(), start, grad_w.data(), grad, q.data(), between.data(), run.work,
-                                      Run{plan.rule, plan.steps, plan.steps}, pulse)};
+                                      run_t<T>{every_lane<T>(plan.rule), plan.steps, plan.steps}, pulse)};
     const auto& op = problem.hessian(cache.data(), w);
     const Report<T> report = solve_adjoint(team, op, grad_w.data(), q.data(), method, solve.work, pulse);
     subtract_cross(team, problem, cache.data(), w, q.data(), grad, between.data());
@@ -94,7 +94,7 @@ template <template <class> class Data> struct Hypergradients {
     Workspace<ForwardScratch<T>> space(problem.inner_size(), problem.outer_size());
     problem.outer(Solo{}, data.u.data(), w.data(), grad.data(), step.grad_w.data());
     const auto report = unrolled_forward(Solo{}, problem, step.cache.data(), data.w0.data(), step.grad_w.data(), grad.data(), space.work,
-                                         Run{plan.rule, plan.steps, plan.steps}, pulse);
+                                         run_t<T>{every_lane<T>(plan.rule), plan.steps, plan.steps}, pulse);
     return outputs(grad, report);
   }
 };
@@ -112,20 +112,20 @@ template <template <class> class Data> struct Loop {
     std::vector<T> w(n);
     Pulse pulse;
     auto watch = [](index, T, const T*, const T*, const T*) { return false; };
-    const Outer outer{0.1, 0.05, 25, plan.warm};
+    using W = wide_t<T>;
+    const Outer<W> outer{W(0.1), 0.05, W(25), plan.warm};
     const auto r = alternate(Solo{}, step, data.u.data(), w.data(), data.w0.data(), outer, History<T>{}, space.work, watch, pulse);
     std::vector<T> values(data.u.begin(), data.u.begin() + m);
     values.insert(values.end(), w.begin(), w.end());
     values.insert(values.end(), space.work.grad, space.work.grad + m);
     values.push_back(r.value);
-    using W = wide_t<T>;
     const W inner = convert<W>(r.inner_status), adjoint = convert<W>(r.adjoint_status);
     return {values, {convert<W>(r.status), r.steps, r.products, r.grad_norm, r.change, inner, adjoint}};
   }
 };
 
 template <class Visit> void each_bilevel(Visit visit) {
-  const Rule plain{0.25, 0.0, false}, ball{0.25, 0.5, false}, nesterov{0.25, 0.5, true};
+  const Rule<double> plain{0.25, 0.0, false}, ball{0.25, 0.5, false}, nesterov{0.25, 0.5, true};
   visit("reverse quadratic", Hypergradients<QuadraticData>{{nesterov, 11, Adjoint::identity, true, false}});
   visit("forward quadratic", Hypergradients<QuadraticData>{{ball, 11, Adjoint::identity, false, false}});
   visit("reverse ridge", Hypergradients<RidgeData>{{nesterov, 11, Adjoint::identity, true, false}});

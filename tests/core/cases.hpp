@@ -107,11 +107,6 @@ template <class R> std::vector<Case<R>> make_cases(index n, int count, bool bile
   return cases;
 }
 
-// Lane l of a scalar
-template <class R> R lane(R a, int) { return a; }
-template <class R, int N> R lane(Pack<R, N> a, int l) { return a.v[l]; }
-template <class R> void set_lane(R& a, int, R value) { a = value; }
-template <class R, int N> void set_lane(Pack<R, N>& a, int l, R value) { a.v[l] = value; }
 
 // As many problems as T has lanes
 template <class T> struct Group {

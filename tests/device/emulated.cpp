@@ -42,7 +42,7 @@ template <class R> void kernel(const Neumann& a, Batch<R>& s) {
 template <class R> void kernel(const Descend& a, Batch<R>& s) {
   char* scratch = s.scratch.scratch().base;
   const double* steps = s.steps.data();
-  const Rule rule = a.rule;
+  const Rule<double> rule = a.rule;
   if (a.tol < 0)
     batch_descend(s.count, s.n, s.A.data(), s.b.data(), s.x.data(), steps, rule.momentum, rule.nesterov, a.steps, scratch, s.out.data());
   else

@@ -43,7 +43,7 @@ void solve_descend(index count, index n, const T* a, const T* b, T* x, const dou
     Pulse pulse;
     const Dense<T> op = symmetric(a, n, k);
     const LinearGradient<T, Dense<T>> gradient{op, b + k * n};
-    const Rule rule{steps[k], momentum, nesterov};
+    const Rule<double> rule{steps[k], momentum, nesterov};
     if (tol < 0) return descend(Solo{}, n, gradient, x + k * n, work, rule, max_steps, pulse);
     return descend_until(Solo{}, n, gradient, x + k * n, work, rule, tol, max_steps, pulse);
   });

@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "pyblo/core/operator/dense.hpp"
 #include "pyblo/host/buffer.hpp"
+#include "pyblo/host/kernels/data.hpp"
 
 namespace py = pybind11;
 
@@ -22,10 +22,20 @@ inline void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
 
-template <class T> const T* vector(const Array<T>& a, index size) {
-  require(a.ndim() == 1 && a.shape(0) == size, "a vector has the wrong size");
+template <class T> const T* aligned(const Array<T>& a) {
   require(reinterpret_cast<std::uintptr_t>(a.data()) % alignof(T) == 0, "an array is misaligned");
   return a.data();
+}
+
+template <class T> const T* vector(const Array<T>& a, index size) {
+  require(a.ndim() == 1 && a.shape(0) == size, "a vector has the wrong size");
+  return aligned(a);
+}
+
+// One vector per problem, (count, size)
+template <class T> const T* rows(const Array<T>& a, index count, index size) {
+  require(a.ndim() == 2 && a.shape(0) == count && a.shape(1) == size, "an array of vectors has the wrong shape");
+  return aligned(a);
 }
 
 template <class T> Array<T> copy_of(index size, const T* data) {
@@ -34,12 +44,54 @@ template <class T> Array<T> copy_of(index size, const T* data) {
   return a;
 }
 
-// What a part of the core points to lives as long as the part
+// What a part of the core points to lives as long as the part. An array may have an axis for the problems of a batch in front; one
+// without it is shared by all.
 class Owners {
  public:
+  index count = 1;  // problems, where an array has the axis
+
+  template <class T> VectorData<T> vector(const Array<T>& a, index size) {
+    require(a.ndim() >= 1 && a.shape(a.ndim() - 1) == size, "a vector has the wrong size");
+    return {keep(a), size, batch(a, 1) ? size : 0};
+  }
+  // Its last axis is that of the problems
+  template <class T> VectorData<T> number(const Array<T>& a) {
+    require(a.ndim() == 1, "a number per problem has one axis");
+    if (a.shape(0) != 1) see(a.shape(0));
+    return {keep(a), 1, a.shape(0) != 1};
+  }
+  template <class T> MatrixData<T> matrix(const Array<T>& a) {
+    require(a.ndim() >= 2, "a matrix has two axes");
+    const index rows = a.shape(a.ndim() - 2), cols = a.shape(a.ndim() - 1);
+    return {keep(a), rows, cols, batch(a, 2) ? rows * cols : 0, nullptr};
+  }
+  template <class T> MatrixData<T> symmetric(const Array<T>& a) {
+    MatrixData<T> m = matrix(a);
+    require(m.rows == m.cols, "a matrix is not square");
+    m.at = m.stride ? nullptr : m.a;
+    return m;
+  }
+  // With its transpose where all share it
+  template <class T> MatrixData<T> both_ways(const Array<T>& a) {
+    MatrixData<T> m = matrix(a);
+    if (m.stride) return m;
+    T* const t = memory<T>(m.rows * m.cols);
+    for (index i = 0; i < m.rows; ++i)
+      for (index j = 0; j < m.cols; ++j) t[j * m.rows + i] = m.a[i * m.cols + j];
+    m.at = t;
+    return m;
+  }
+  void adopt(const Owners& other) {
+    list_.insert(list_.end(), other.list_.begin(), other.list_.end());
+    if (other.count != 1) see(other.count);
+  }
+  void require_fit(index problems) const { require(count == 1 || count == problems, "batches of different sizes"); }
+
+ private:
+  static constexpr py::ssize_t large = 64 << 20;
   // An aligned copy, or the array itself where it is large: there the loop is bound by memory, not by alignment
   template <class T> const T* keep(const Array<T>& a) {
-    require(reinterpret_cast<std::uintptr_t>(a.data()) % alignof(T) == 0, "an array is misaligned");
+    aligned(a);
     if (a.nbytes() > large) {
       list_.push_back(std::make_shared<Array<T>>(a));
       return a.data();
@@ -48,25 +100,15 @@ class Owners {
     if (a.size()) std::memcpy(p, a.data(), a.nbytes());
     return p;
   }
-  template <class T> const T* keep_vector(const Array<T>& a, index size) {
-    vector(a, size);
-    return keep(a);
+  template <class T> bool batch(const Array<T>& a, int core) {
+    require(a.ndim() == core || a.ndim() == core + 1, "an array has too many axes");
+    if (a.ndim() > core) see(a.shape(0));
+    return a.ndim() > core;
   }
-  // With its transpose, unless it is symmetric and so its own
-  template <class T> Dense<T> keep_matrix(const Array<T>& a, bool symmetric = false) {
-    require(a.ndim() == 2 && (!symmetric || a.shape(0) == a.shape(1)), "a matrix has the wrong shape");
-    const index rows = a.shape(0), cols = a.shape(1);
-    const T* const p = keep(a);
-    if (symmetric) return {p, p, rows, cols};
-    T* const t = memory<T>(rows * cols);
-    for (index i = 0; i < rows; ++i)
-      for (index j = 0; j < cols; ++j) t[j * rows + i] = p[i * cols + j];
-    return {p, t, rows, cols};
+  void see(index problems) {
+    require(count == 1 || count == problems, "batches of different sizes");
+    count = problems;
   }
-  void adopt(const Owners& other) { list_.insert(list_.end(), other.list_.begin(), other.list_.end()); }
-
- private:
-  static constexpr py::ssize_t large = 64 << 20;
   template <class T> T* memory(index count) {
     auto buffer = std::make_shared<Buffer>(count * index(sizeof(T)));
     list_.push_back(buffer);

@@ -1,6 +1,5 @@
 // A problem written in Python. Its guard (pyblo/_callbacks.py) has checked every answer; here they are copied in and out.
 #include "arrays.hpp"
-#include "pyblo/host/parts.hpp"
 
 namespace pyblo {
 namespace {
@@ -57,7 +56,7 @@ template <class T> Callbacks<T> callbacks(index m, index n, const py::object& gu
   return c;
 }
 
-template <class T> Owned<AnyProblem<T>> callback(index m, index n, const py::object& guard) {
+template <class T> Owned<ProblemData<T>> callback(index m, index n, const py::object& guard) {
   return {CallbackProblem<T>{std::make_shared<const Callbacks<T>>(callbacks<T>(m, n, guard))}, {}};
 }
 

@@ -1,81 +1,185 @@
-// linalg.cg and linalg.neumann over arrays of systems.
+// linalg.cg, linalg.neumann and linalg.gradient_descent: over arrays of systems, and for one system whose A is an operator.
 #include "arrays.hpp"
 #include "pulse.hpp"
-#include "pyblo/host/linear.hpp"
+#include "pyblo/host/dispatch.hpp"
 
 namespace pyblo {
 namespace {
 
 // A (n, n) or (count, n, n), b (count, n)
-template <class T> Systems<T> systems(const Array<T>& A, const Array<T>& b) {
+template <class T> Systems<T> systems(const Array<T>& A, const Array<T>& b, double max_asymmetry, std::vector<double>& asymmetry) {
   require(b.ndim() == 2 && (A.ndim() == 2 || A.ndim() == 3), "A is (n, n) or (count, n, n) and b is (count, n)");
   const index count = b.shape(0), n = b.shape(1);
   require(A.shape(A.ndim() - 1) == n && A.shape(A.ndim() - 2) == n && (A.ndim() == 2 || A.shape(0) == count), "A and b do not fit");
-  for (const py::array& a : {py::array(A), py::array(b)})
-    require(reinterpret_cast<std::uintptr_t>(a.data()) % alignof(T) == 0, "an array is misaligned");
-  return {A.data(), b.data(), count, n, A.ndim() == 3 ? n * n : 0};
+  asymmetry.resize(count);
+  return {aligned(A), aligned(b), count, n, A.ndim() == 3 ? n * n : 0, max_asymmetry, asymmetry.data()};
 }
 
-// (x, status, steps, residual, directions)
-template <class T>
-py::tuple bind_cg(const Array<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, double rtol, double atol, index max_steps) {
-  const Systems<T> s = systems(A, b);
-  Array<T> x({s.count, s.n}), directions({s.count, s.n});
-  py::array_t<int> status(s.count);
-  py::array_t<index> steps(s.count);
-  py::array_t<double> residual(s.count);
+double worst(const std::vector<double>& ratios) {
+  double found = 0;
+  for (const double r : ratios) found = r > found ? r : found;
+  return found;
+}
+
+// The direction of each INDEFINITE system, or None
+template <class T> py::object directions(Evidence<T>& evidence, const std::vector<Outcome>& out, index n) {
+  if (!evidence.data()) return py::none();
+  const index count = index(out.size());
+  Array<T> a({count, n});
+  std::memcpy(a.mutable_data(), evidence.data(), a.nbytes());
+  return a;
+}
+
+// work(pulse) without the interpreter's lock
+template <class Work> void released(const Work& work) {
+  Heart heart;
+  const Released nogil;
+  Pulse pulse = heart.pulse();
+  work(pulse);
+}
+
+template <class T> Array<T> starts(const std::optional<Array<T>>& x0, index count, index n) {
+  Array<T> x({count, n});
   if (x0) {
-    require(x0->size() == s.count * s.n, "x0 does not fit");
+    require(x0->size() == count * n, "x0 does not fit");
     if (x0->size()) std::memcpy(x.mutable_data(), x0->data(), x0->nbytes());
-  }
-  T *const px = x.mutable_data(), *const pd = directions.mutable_data();
-  std::vector<Report<T>> reports(s.count);
-  Heart heart;
-  {
-    py::gil_scoped_release nogil;
-    Pulse pulse = heart.pulse();
-    solve_cg(s, px, !x0, {rtol, atol, max_steps}, reports.data(), pd, pulse);
-  }
-  for (index k = 0; k < s.count; ++k) {
-    status.mutable_at(k) = int(reports[k].status);
-    steps.mutable_at(k) = index(reports[k].steps);
-    residual.mutable_at(k) = reports[k].residual;
-  }
-  return py::make_tuple(x, status, steps, residual, directions);
-}
-
-template <class T> Array<T> bind_neumann(const Array<T>& A, const Array<T>& b, index terms, const Array<double>& step) {
-  const Systems<T> s = systems(A, b);
-  Array<T> x({s.count, s.n});
-  T* const px = x.mutable_data();
-  const double* const steps = vector(step, s.count);
-  Heart heart;
-  {
-    py::gil_scoped_release nogil;
-    Pulse pulse = heart.pulse();
-    solve_neumann(s, px, steps, terms, pulse);
   }
   return x;
 }
 
-template <class T> double bind_asymmetry(const Array<T>& A) {
-  require(A.ndim() >= 2 && A.shape(A.ndim() - 1) == A.shape(A.ndim() - 2), "A is not square");
-  const index n = A.shape(A.ndim() - 1), count = n ? A.size() / (n * n) : 0;
-  const T* const p = A.data();
-  py::gil_scoped_release nogil;
-  double worst = 0;
-  for (index k = 0; k < count; ++k) {
-    const double a = asymmetry(p + k * n * n, n);
-    worst = a > worst || a != a ? a : worst;
-  }
-  return worst;
+template <class V, class F> Array<V> column(const std::vector<Outcome>& out, F member) {
+  Array<V> a(py::ssize_t(out.size()));
+  V* const p = a.mutable_data();
+  for (std::size_t k = 0; k < out.size(); ++k) p[k] = V(out[k].*member);
+  return a;
+}
+
+template <class T>
+py::tuple report(const Array<T>& x, const std::vector<Outcome>& out, const std::vector<double>& asymmetry, py::object evidence) {
+  return py::make_tuple(x, column<int>(out, &Outcome::status), column<index>(out, &Outcome::steps), column<double>(out, &Outcome::residual),
+                        evidence, worst(asymmetry));
+}
+
+// (x, status, steps, residual, directions, asymmetry)
+template <class T>
+py::tuple bind_cg(const Array<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, double rtol, double atol, index max_steps,
+                  double max_asymmetry) {
+  std::vector<double> asymmetry;
+  const Systems<T> s = systems(A, b, max_asymmetry, asymmetry);
+  Array<T> x = starts(x0, s.count, s.n);
+  std::vector<Outcome> out(s.count);
+  Evidence<T> evidence(s.count, s.n);
+  T* const px = x.mutable_data();
+  released([&](Pulse& pulse) { kernels_of<T>().linear.cg(s, {rtol, atol, max_steps}, !x0, px, out.data(), evidence, pulse); });
+  return report(x, out, asymmetry, directions(evidence, out, s.n));
+}
+
+template <class T>
+py::tuple bind_neumann(const Array<T>& A, const Array<T>& b, index terms, const Array<double>& step, double max_asymmetry) {
+  std::vector<double> asymmetry;
+  const Systems<T> s = systems(A, b, max_asymmetry, asymmetry);
+  Array<T> x({s.count, s.n});
+  std::vector<Outcome> out(s.count);
+  T* const px = x.mutable_data();
+  const double* const steps = vector(step, s.count);
+  released([&](Pulse& pulse) { kernels_of<T>().linear.neumann(s, steps, terms, px, out.data(), pulse); });
+  return report(x, out, asymmetry, py::none());
+}
+
+template <class T>
+py::tuple bind_descent(const Array<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, const Array<double>& step, double momentum,
+                       bool nesterov, index steps, double tol, double max_asymmetry) {
+  std::vector<double> asymmetry;
+  const Systems<T> s = systems(A, b, max_asymmetry, asymmetry);
+  Array<T> x = starts(x0, s.count, s.n);
+  std::vector<Outcome> out(s.count);
+  T* const px = x.mutable_data();
+  if (!x0) std::fill_n(px, s.count * s.n, T(0));
+  const DescentCall call{vector(step, s.count), momentum, nesterov, steps, tol};
+  released([&](Pulse& pulse) { kernels_of<T>().linear.descend(s, call, px, out.data(), pulse); });
+  return report(x, out, asymmetry, py::none());
+}
+
+// --- one system whose A is sparse, or a function of Python's
+
+template <class T> using OwnedOperator = Owned<std::shared_ptr<const AnyOperator<T>>>;
+
+// apply(x) -> A x, for vectors of T and of float64
+template <class T> OwnedOperator<T> function_operator(index n, py::function apply) {
+  const auto call = [=](const auto* from, auto* to) {
+    using V = std::remove_pointer_t<decltype(to)>;
+    py::gil_scoped_acquire gil;
+    const auto y = py::cast<Array<V>>(apply(copy_of(n, from)));
+    std::memcpy(to, vector(y, n), n * sizeof(V));
+  };
+  const CallbackOperator<T> op{n, {[=](bool, const T* from, T* to) { call(from, to); }, [=](bool, const double* from, double* to) { call(from, to); }}};
+  return {std::make_shared<AnyOperator<T>>(op), {}};
+}
+
+template <class T, class I> OwnedOperator<T> sparse_operator(const Array<T>& values, const Array<I>& columns, const Array<I>& starts) {
+  require(starts.ndim() == 1 && starts.shape(0) >= 1 && values.size() == columns.size(), "values, columns and starts do not fit");
+  Owners o;
+  const index n = starts.shape(0) - 1;
+  const auto v = o.vector(values, values.size());
+  const auto c = o.vector(columns, columns.size()), s = o.vector(starts, n + 1);
+  for (index i = 0; i < n; ++i) require(s.a[i] <= s.a[i + 1], "starts descend");
+  require(s.a[0] >= 0 && s.a[n] <= v.size, "starts leave the values");
+  for (index k = 0; k < c.size; ++k) require(0 <= c.a[k] && c.a[k] < n, "a column is out of range");
+  return {std::make_shared<AnyOperator<T>>(SymmetricCsr<T, I>{{v.a, c.a, s.a, n, n}}), o};
+}
+
+template <class T>
+py::tuple operator_cg(const OwnedOperator<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, double rtol, double atol, index max_steps) {
+  const index n = b.size();
+  Array<T> x = starts(x0, 1, n);
+  const T* const pb = vector(b, n);
+  T* const px = x.mutable_data();
+  std::vector<Outcome> out(1);
+  Evidence<T> evidence(1, n);
+  released([&](Pulse& pulse) { kernels_of<T>().single.cg(*A.part, pb, {rtol, atol, max_steps}, !x0, px, out[0], evidence, pulse); });
+  return report(x, out, {}, directions(evidence, out, n));
+}
+
+template <class T> py::tuple operator_neumann(const OwnedOperator<T>& A, const Array<T>& b, index terms, double step) {
+  Array<T> x = starts<T>({}, 1, b.size());
+  const T* const pb = vector(b, b.size());
+  T* const px = x.mutable_data();
+  std::vector<Outcome> out(1);
+  released([&](Pulse& pulse) { kernels_of<T>().single.neumann(*A.part, pb, step, terms, px, out[0], pulse); });
+  return report(x, out, {}, py::none());
+}
+
+template <class T>
+py::tuple operator_descent(const OwnedOperator<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, double step, double momentum,
+                           bool nesterov, index steps, double tol) {
+  Array<T> x = starts(x0, 1, b.size());
+  const T* const pb = vector(b, b.size());
+  T* const px = x.mutable_data();
+  if (!x0) std::fill_n(px, b.size(), T(0));
+  std::vector<Outcome> out(1);
+  const DescentCall call{&step, momentum, nesterov, steps, tol};
+  released([&](Pulse& pulse) { kernels_of<T>().single.descend(*A.part, pb, call, px, out[0], pulse); });
+  return report(x, out, {}, py::none());
+}
+
+template <class T> void bind_operator(py::module_& m, const char* name, const char* function) {
+  m.def(function, &function_operator<T>, py::arg("n"), py::arg("apply"));
+  m.def("sparse_operator", &sparse_operator<T, int>, py::arg("values").noconvert(), py::arg("columns").noconvert(), py::arg("starts").noconvert());
+  m.def("sparse_operator", &sparse_operator<T, index>, py::arg("values").noconvert(), py::arg("columns").noconvert(), py::arg("starts").noconvert());
+  py::class_<OwnedOperator<T>>(m, name)
+      .def("cg", &operator_cg<T>, py::arg("b").noconvert(), py::arg("x0").noconvert(), py::arg("rtol"), py::arg("atol"), py::arg("max_steps"))
+      .def("neumann", &operator_neumann<T>, py::arg("b").noconvert(), py::arg("terms"), py::arg("step"))
+      .def("gradient_descent", &operator_descent<T>, py::arg("b").noconvert(), py::arg("x0").noconvert(), py::arg("step"), py::arg("momentum"),
+           py::arg("nesterov"), py::arg("steps"), py::arg("tol"));
 }
 
 template <class T> void bind(py::module_& m) {
   m.def("cg", &bind_cg<T>, py::arg("A").noconvert(), py::arg("b").noconvert(), py::arg("x0").noconvert(), py::arg("rtol"),
-        py::arg("atol"), py::arg("max_steps"));
-  m.def("neumann", &bind_neumann<T>, py::arg("A").noconvert(), py::arg("b").noconvert(), py::arg("terms"), py::arg("step").noconvert());
-  m.def("asymmetry", &bind_asymmetry<T>, py::arg("A").noconvert());
+        py::arg("atol"), py::arg("max_steps"), py::arg("max_asymmetry"));
+  m.def("neumann", &bind_neumann<T>, py::arg("A").noconvert(), py::arg("b").noconvert(), py::arg("terms"), py::arg("step").noconvert(),
+        py::arg("max_asymmetry"));
+  m.def("gradient_descent", &bind_descent<T>, py::arg("A").noconvert(), py::arg("b").noconvert(), py::arg("x0").noconvert(),
+        py::arg("step").noconvert(), py::arg("momentum"), py::arg("nesterov"), py::arg("steps"), py::arg("tol"), py::arg("max_asymmetry"));
 }
 
 }  // namespace
@@ -83,6 +187,8 @@ template <class T> void bind(py::module_& m) {
 void bind_linear(py::module_& m) {
   bind<double>(m);
   bind<float>(m);
+  bind_operator<double>(m, "Operator64", "function_operator64");
+  bind_operator<float>(m, "Operator32", "function_operator32");
 }
 
 }  // namespace pyblo

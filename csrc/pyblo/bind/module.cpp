@@ -9,9 +9,12 @@ namespace pyblo {
 
 void bind_blas(py::module_&);
 void bind_callback(py::module_&);
+void bind_dispatch(py::module_&);
+void bind_gram(py::module_&);
 void bind_linear(py::module_&);
 void bind_problem(py::module_&);
 void bind_step(py::module_&);
+void bind_threads(py::module_&);
 
 namespace {
 void bind_status(py::module_& m) {
@@ -34,4 +37,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyblo::bind_callback(m);
   pyblo::bind_linear(m);
   pyblo::bind_blas(m);
+  pyblo::bind_dispatch(m);
+  pyblo::bind_threads(m);
+  pyblo::bind_gram(m);
 }

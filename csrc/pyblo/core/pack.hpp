@@ -4,6 +4,15 @@
 
 namespace pyblo {
 
+// The widest registers of the instruction set that this is compiled for
+#if defined(__AVX512F__)
+inline constexpr int register_bytes = 64;
+#elif defined(__AVX2__)
+inline constexpr int register_bytes = 32;
+#else
+inline constexpr int register_bytes = 16;
+#endif
+
 template <class R> struct LaneInteger;
 template <> struct LaneInteger<double> { using type = long long; };
 template <> struct LaneInteger<float> { using type = int; };
@@ -53,6 +62,8 @@ template <class R, int N> inline bool any(Mask<R, N> m) {
   for (int i = 0; i < N; ++i) found |= m.v[i] != 0;
   return found;
 }
+template <class R, int N> inline R lane(Pack<R, N> a, int l) { return a.v[l]; }
+template <class R, int N> inline void set_lane(Pack<R, N>& a, int l, R value) { a.v[l] = value; }
 template <class R, int N> inline Mask<R, N> is_finite(Pack<R, N> a) { return a - a == Pack<R, N>(0); }
 
 // What has no vector form is done lane by lane, by the function that one problem alone uses.

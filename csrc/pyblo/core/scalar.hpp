@@ -45,6 +45,12 @@ template <class To> inline To convert(double a) { return To(a); }
 template <class To> inline To convert(float a) { return To(a); }
 template <class To> inline mask_t<To> convert_mask(bool m) { return m; }
 
+// Lane l of a scalar
+inline double lane(double a, int) { return a; }
+inline float lane(float a, int) { return a; }
+inline void set_lane(double& a, int, double value) { a = value; }
+inline void set_lane(float& a, int, float value) { a = value; }
+
 template <class T> inline T larger(T a, T b) { return select(a > b, a, b); }
 
 // 2^-e with a·2^-e in [1, 2): scaling by it is exact. Zero and the ends of the range give a power that stays normal.

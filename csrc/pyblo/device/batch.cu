@@ -69,7 +69,7 @@ __global__ void batch_descend(index count, index n, const T* a, const T* b, T* x
     const DescendScratch<T> work(memory, n);
     const Dense<T> op = symmetric(a, n, k);
     const LinearGradient<T, Dense<T>> gradient{op, b + k * n};
-    return plain(descend(Warp{}, n, gradient, x + k * n, work, Rule{steps[k], momentum, nesterov}, times, pulse));
+    return plain(descend(Warp{}, n, gradient, x + k * n, work, Rule<double>{steps[k], momentum, nesterov}, times, pulse));
   });
 }
 
@@ -82,7 +82,7 @@ __global__ void batch_descend_until(index count, index n, const T* a, const T* b
     const DescendScratch<T> work(memory, n);
     const Dense<T> op = symmetric(a, n, k);
     const LinearGradient<T, Dense<T>> gradient{op, b + k * n};
-    const Rule rule{steps[k], momentum, nesterov};
+    const Rule<double> rule{steps[k], momentum, nesterov};
     return plain(descend_until(Warp{}, n, gradient, x + k * n, work, rule, tol, max_steps, pulse));
   });
 }

@@ -24,4 +24,17 @@ class Buffer {
   std::unique_ptr<char, Release> memory_;
 };
 
+// Zeros, which cost nothing until they are touched
+class Zeros {
+ public:
+  Zeros() = default;
+  explicit Zeros(index bytes) : memory_(static_cast<char*>(std::calloc(bytes + 1, 1))) {
+    if (!memory_) throw std::bad_alloc();
+  }
+  char* data() const { return memory_.get(); }
+
+ private:
+  std::unique_ptr<char, Release> memory_;
+};
+
 }  // namespace pyblo

@@ -1,11 +1,9 @@
 // One outer step on the host, put together at run time from an inner run and a hypergradient. The parts are closures over
-// the core's algorithms: one indirect call per outer step, instead of one compiled loop per combination. They hold no
-// working memory, so that one step may be used by several threads.
+// the core's algorithms: one indirect call per outer step, instead of one compiled loop per combination.
 #pragma once
 #include <functional>
 
-#include "buffer.hpp"
-#include "pyblo/core/loop/alternate.hpp"
+#include "kernels/data.hpp"
 
 namespace pyblo {
 
@@ -14,10 +12,6 @@ template <class T> struct Inner {
   index bytes;  // of scratch
   index madds;
   std::function<Report<T>(const T* u, const T* start, T* w, Scratch, Pulse&)> run;
-};
-
-template <class T> struct Gradients {
-  T *outer, *inner, *adjoint;  // dF/du (m,), ∂F/∂w (n,), q (n,)
 };
 
 // dF/du at (u, w), where w came from a run that began at start
@@ -41,7 +35,7 @@ template <class T> class BoundStep {
   static index bytes(const Step<T>& step) {
     return bytes_of([&](Scratch& s) {
       s.take<T>(step.inner_size), s.take<T>(step.inner_size);
-      s.take<char>(larger(step.inner.bytes, step.hypergradient.bytes));
+      s.take<char>(step.inner.bytes > step.hypergradient.bytes ? step.inner.bytes : step.hypergradient.bytes);
     });
   }
 

@@ -8,10 +8,17 @@
 
 namespace pyblo {
 
-struct Rule {
-  double step, momentum;
+template <class W> struct Rule {  // of recurrences in T, W = wide_t<T>: every lane has a step of its own
+  W step;
+  double momentum;
   bool nesterov;
 };
+template <class T> using rule_t = Rule<wide_t<T>>;
+
+// −αmκ, which takes s to the point y where a gradient is taken
+template <class T> T look_ahead_step(rule_t<T> rule) {
+  return rule.nesterov ? convert<T>(-(rule.step * wide_t<T>(rule.momentum))) : T(0);
+}
 
 template <class T> struct DescendScratch {
   T *s, *y, *g;
@@ -22,8 +29,8 @@ template <class T> struct DescendScratch {
 
 // y = w − α m κ s and g = G(y): gradient(team, y, g)
 template <class T, class G, class Gradient>
-void look_ahead(G team, index n, const Gradient& gradient, const T* w, DescendScratch<T> a, Rule rule) {
-  const T ahead = T(rule.nesterov ? -(rule.step * rule.momentum) : 0.0);
+void look_ahead(G team, index n, const Gradient& gradient, const T* w, DescendScratch<T> a, rule_t<T> rule) {
+  const T ahead = look_ahead_step<T>(rule);
   team.each(n, [=](index i) { a.y[i] = madd(ahead, a.s[i], w[i]); });
   team.sync();
   gradient(team, a.y, a.g);
@@ -31,8 +38,8 @@ void look_ahead(G team, index n, const Gradient& gradient, const T* w, DescendSc
 
 // s₊ = m s + g,  w₊ = w − α s₊ on the active lanes
 template <class T, class G>
-void move(G team, index n, T* w, DescendScratch<T> a, Rule rule, mask_t<T> active = true) {
-  const T step = T(-rule.step), momentum = T(rule.momentum);
+void move(G team, index n, T* w, DescendScratch<T> a, rule_t<T> rule, mask_t<T> active = true) {
+  const T step = convert<T>(-rule.step), momentum = T(rule.momentum);
   team.each(n, [=](index i) {
     a.s[i] = select(active, madd(momentum, a.s[i], a.g[i]), a.s[i]);
     w[i] = select(active, madd(step, a.s[i], w[i]), w[i]);
@@ -42,7 +49,7 @@ void move(G team, index n, T* w, DescendScratch<T> a, Rule rule, mask_t<T> activ
 
 // The given number of steps from the state (w, a.s)
 template <class T, class G, class Gradient>
-void advance(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> a, Rule rule, index steps, Pulse& pulse) {
+void advance(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> a, rule_t<T> rule, index steps, Pulse& pulse) {
   for (index t = 0; t < steps && !pulse(gradient.madds()); ++t) {
     look_ahead(team, n, gradient, w, a, rule);
     move(team, n, w, a, rule);
@@ -51,7 +58,7 @@ void advance(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> 
 
 // A whole run of the given number of steps from w
 template <class T, class G, class Gradient>
-Report<T> descend(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> a, Rule rule, index steps,
+Report<T> descend(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> a, rule_t<T> rule, index steps,
                   Pulse& pulse) {
   fill(team, n, T(0), a.s);
   advance(team, n, gradient, w, a, rule, steps, pulse);
@@ -61,7 +68,7 @@ Report<T> descend(G team, index n, const Gradient& gradient, T* w, DescendScratc
 
 // A run until ‖G(u, w)‖ ≤ tol·max(1, ‖G(u, w₀)‖), judged in the wide type at the w that is returned
 template <class T, class G, class Gradient>
-Report<T> descend_until(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> a, Rule rule, double tol,
+Report<T> descend_until(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> a, rule_t<T> rule, double tol,
                         index max_steps, Pulse& pulse) {
   using W = wide_t<T>;
   fill(team, n, T(0), a.s);

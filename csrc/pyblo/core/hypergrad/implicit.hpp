@@ -10,7 +10,7 @@ enum class Adjoint { neumann, cg, identity };
 // How Hᵀq = g is solved. Damping adds eps to H; project, where given, is an orthonormal basis (n, r) of the range of H.
 template <class T> struct AdjointMethod {
   Adjoint kind;
-  double step;   // Neumann
+  wide_t<T> step;  // Neumann
   index terms;   // Neumann
   Stop stop;     // CG
   bool normal;   // CG on the normal equations

@@ -17,10 +17,11 @@
 namespace pyblo {
 
 // A run of `steps` steps of which the last `last` are differentiated
-struct Run {
-  Rule rule;
+template <class W> struct Run {
+  Rule<W> rule;
   index steps, last;
 };
+template <class T> using run_t = Run<wide_t<T>>;
 
 inline index checkpoint_stride(index steps) {
   index stride = 1;
@@ -39,9 +40,9 @@ template <class T> struct ReverseScratch {
 
 // One step back: q −= μ; leaves μ and ν in the scratch
 template <class T, class G, class A>
-void step_back(G team, const A& op, ReverseScratch<T> a, Rule rule, T* q) {
+void step_back(G team, const A& op, ReverseScratch<T> a, rule_t<T> rule, T* q) {
   const index n = op.size();
-  const T step = T(-rule.step), momentum = T(rule.momentum), ahead = T(rule.nesterov ? -rule.step : 0.0);
+  const T step = convert<T>(-rule.step), momentum = T(rule.momentum), ahead = rule.nesterov ? step : T(0);
   team.each(n, [=](index i) {
     a.mu[i] = madd(step, a.lambda_w[i], a.lambda_s[i]);
     q[i] = q[i] - a.mu[i];
@@ -59,8 +60,8 @@ void step_back(G team, const A& op, ReverseScratch<T> a, Rule rule, T* q) {
 // respect to the state before the last steps: to w₀, where all are differentiated.
 template <class T, class G, class P>
 Report<T> unrolled_reverse(G team, const P& problem, const T* cache, const T* start, const T* grad_w, T* grad, T* q,
-                           T* between, ReverseScratch<T> a, Run run, Pulse& pulse) {
-  const Rule rule = run.rule;
+                           T* between, ReverseScratch<T> a, run_t<T> run, Pulse& pulse) {
+  const rule_t<T> rule = run.rule;
   const index n = problem.inner_size();
   copy(team, n, grad_w, a.lambda_w);
   fill(team, n, T(0), a.lambda_s);
@@ -111,12 +112,12 @@ template <class T> struct ForwardScratch {
 
 template <class T, class G, class P>
 Report<T> unrolled_forward(G team, const P& problem, const T* cache, const T* start, const T* grad_w, T* grad,
-                           ForwardScratch<T> a, Run run, Pulse& pulse) {
-  const Rule rule = run.rule;
+                           ForwardScratch<T> a, run_t<T> run, Pulse& pulse) {
+  const rule_t<T> rule = run.rule;
   const index n = problem.inner_size(), m = problem.outer_size();
   const InnerGradient<T, P> gradient{problem, cache};
-  const T step = T(-rule.step), momentum = T(rule.momentum);
-  const T ahead = T(rule.nesterov ? -(rule.step * rule.momentum) : 0.0);
+  const T step = convert<T>(-rule.step), momentum = T(rule.momentum);
+  const T ahead = look_ahead_step<T>(rule);
   copy(team, n, start, a.w);
   fill(team, n, T(0), a.descend.s);
   fill(team, m * n, T(0), a.dw);
@@ -157,12 +158,12 @@ template <class T> struct StepScratch {
 
 // The derivative of F(u, w_T) with respect to the step α of the whole run: one tangent beside the run
 template <class T, class G, class P>
-T step_derivative(G team, const P& problem, const T* cache, const T* start, const T* grad_w, StepScratch<T> a, Rule rule,
+T step_derivative(G team, const P& problem, const T* cache, const T* start, const T* grad_w, StepScratch<T> a, rule_t<T> rule,
                   index steps, Pulse& pulse) {
   const index n = problem.inner_size();
   const InnerGradient<T, P> gradient{problem, cache};
-  const T step = T(-rule.step), momentum = T(rule.momentum), carried = T(rule.nesterov ? -rule.momentum : 0.0);
-  const T ahead = T(rule.nesterov ? -(rule.step * rule.momentum) : 0.0);
+  const T step = convert<T>(-rule.step), momentum = T(rule.momentum), carried = T(rule.nesterov ? -rule.momentum : 0.0);
+  const T ahead = look_ahead_step<T>(rule);
   T *const dw = a.dw, *const ds = a.ds, *const dy = a.dy, *const hy = a.hy, *const s = a.descend.s;
   copy(team, n, start, a.w);
   for (T* zero : {s, dw, ds}) fill(team, n, T(0), zero);

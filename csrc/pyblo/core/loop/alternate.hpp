@@ -16,15 +16,23 @@ template <class T> struct Hyper {
   Report<T> report;
 };
 
-struct Outer {
-  double step, tol;
-  index max_steps;
+template <class W> struct Outer {
+  W step;
+  double tol;
+  W max_steps;
   bool warm;
 };
 
-// Where each visited pair is written: row k of (max_steps + 1) rows, or nowhere where null
+// Where each visited pair is written, or nowhere where null: row k of the (rows, …) array of each problem. The first `live` lanes
+// are written, one array after the other.
 template <class T> struct History {
-  T *fun = nullptr, *grad_norm = nullptr, *u = nullptr, *w = nullptr;
+  real_t<T> *fun = nullptr, *grad_norm = nullptr, *u = nullptr, *w = nullptr;
+  index rows = 0;
+  int live = Scalar<T>::lanes;
+
+  void put(real_t<T>* array, index size, index k, index i, T value) const {
+    for (int l = 0; l < live; ++l) array[(l * rows + k) * size + i] = lane(value, l);
+  }
 };
 
 template <class T> struct OuterReport {
@@ -41,7 +49,7 @@ template <class T> struct OuterScratch {
 // A loop under way
 template <class T> struct Walk {
   index m, n;
-  Outer outer;
+  Outer<wide_t<T>> outer;
   History<T> history;
   OuterScratch<T> a;
   using W = wide_t<T>;
@@ -76,14 +84,14 @@ template <class T> struct Walk {
     const History<T> h = history;
     const index m = this->m, n = this->n;
     const T value = out.value, size = convert<T>(out.grad_norm);
-    if (h.fun) team.each(1, [=](index) { h.fun[k] = value, h.grad_norm[k] = size; });
-    if (h.u) team.each(m, [=](index i) { h.u[k * m + i] = u[i]; });
-    if (h.w) team.each(n, [=](index i) { h.w[k * n + i] = w[i]; });
+    if (h.fun) team.each(1, [=](index) { h.put(h.fun, 1, k, 0, value), h.put(h.grad_norm, 1, k, 0, size); });
+    if (h.u) team.each(m, [=](index i) { h.put(h.u, m, k, i, u[i]); });
+    if (h.w) team.each(n, [=](index i) { h.put(h.w, n, k, i, w[i]); });
   }
 
   // u ← u − β dF/du on the lanes that go on; a lane that left the finite numbers goes back to its last finite pair
   template <class G> void descend(G team, mask_t<T> going, mask_t<T> lost, T* u, T* w) const {
-    const T beta = T(-outer.step);
+    const T beta = convert<T>(-outer.step);
     const bool warm = outer.warm;
     T *const grad = a.grad, *const last_u = a.last_u, *const last_w = a.last_w, *const start = a.start;
     team.each(m, [=](index i) {
@@ -103,8 +111,8 @@ template <class T> struct Walk {
 // u holds u₀ and becomes the last u; w becomes its inner solution, a.grad its hypergradient. watch(k, value, u, w, grad)
 // is told of every pair, and stops the loop where it returns true.
 template <class T, class G, class Step, class Watch>
-OuterReport<T> alternate(G team, Step& step, T* u, T* w, const T* w0, Outer outer, History<T> history, OuterScratch<T> a,
-                         Watch& watch, Pulse& pulse) {
+OuterReport<T> alternate(G team, Step& step, T* u, T* w, const T* w0, Outer<wide_t<T>> outer, History<T> history,
+                         OuterScratch<T> a, Watch& watch, Pulse& pulse) {
   using W = wide_t<T>;
   const index m = step.outer_size(), n = step.inner_size();
   Walk<T> walk{m, n, outer, history, a};
@@ -121,7 +129,8 @@ OuterReport<T> alternate(G team, Step& step, T* u, T* w, const T* w0, Outer oute
     const mask_t<T> here = walk.judge(team, k, hyper, w);
     walk.record(team, k, u, w);
     if (any(here) && watch(k, out.value, u, w, a.grad)) out.status = select(out.status == T(RUNNING), T(STOPPED), out.status);
-    if (k == outer.max_steps) out.status = select(out.status == T(RUNNING), T(NOT_CONVERGED), out.status);
+    const mask_t<T> last = !convert_mask<T>(W(k) < outer.max_steps);
+    out.status = select(last & (out.status == T(RUNNING)), T(NOT_CONVERGED), out.status);
     const mask_t<T> going = out.status == T(RUNNING);
     walk.descend(team, going, running & !here, u, w);
     if (!any(going)) break;

@@ -2,6 +2,9 @@
 // memory is what makes it fast. Every form adds the terms of an output in ascending order, one madd at a time: same bits.
 #pragma once
 #include "../level1.hpp"
+#if !defined(__CUDACC__)
+#include "../pack.hpp"
+#endif
 
 namespace pyblo {
 
@@ -45,9 +48,42 @@ template <class T, class V> void multiply_rows(const T* a, index rows, index col
   }
 }
 
+#if !defined(__CUDACC__)
+// The same from the transpose, for one problem of real numbers: Count registers of outputs stay where they are while all columns pass
+template <int Count, class R> void multiply_registers(const R* at, index rows, index cols, const R* x, R* y) {
+  using Register = Pack<R, register_bytes / int(sizeof(R))>;
+  constexpr int lanes = Scalar<Register>::lanes;
+  Register s[Count];
+  for (int k = 0; k < Count; ++k) s[k] = Register(0);
+  for (index j = 0; j < cols; ++j) {
+    const Register xj(x[j]);
+    for (int k = 0; k < Count; ++k) {
+      Register c;
+      __builtin_memcpy(&c, at + j * rows + k * lanes, sizeof c);
+      s[k] = madd(c, xj, s[k]);
+    }
+  }
+  __builtin_memcpy(y, s, sizeof s);
+}
+
+template <class R>
+  requires(Scalar<R>::lanes == 1)
+void multiply_columns(const R* at, index rows, index cols, const R* x, R* y) {
+  constexpr index lanes = register_bytes / int(sizeof(R));
+  if (rows < lanes) return multiply_columns<R, R>(at, rows, cols, x, y);
+  index i = 0;
+  for (; i + 8 * lanes <= rows; i += 8 * lanes) multiply_registers<8>(at + i, rows, cols, x, y + i);
+  if (i + 4 * lanes <= rows) multiply_registers<4>(at + i, rows, cols, x, y + i), i += 4 * lanes;
+  if (i + 2 * lanes <= rows) multiply_registers<2>(at + i, rows, cols, x, y + i), i += 2 * lanes;
+  if (i + lanes <= rows) multiply_registers<1>(at + i, rows, cols, x, y + i), i += lanes;
+  if (i < rows) multiply_registers<1>(at + rows - lanes, rows, cols, x, y + rows - lanes);  // some outputs a second time
+}
+#endif
+
+// Of a real matrix both forms are given; of a matrix of packs one or both
 template <class T, class V>
 void multiply(Solo, const T* a, const T* at, index rows, index cols, const V* x, V* y) {
-  if constexpr (Scalar<T>::lanes == 1)
+  if (Scalar<T>::lanes == 1 || !a)
     multiply_columns(at, rows, cols, x, y);
   else
     multiply_rows(a, rows, cols, x, y);

@@ -43,7 +43,10 @@ template <class T, class Matrix = Dense<T>> struct Quadratic {
     B.apply_adjoint(team, q, out);
   }
   template <class G> void cross_column(G team, const T*, const T*, index j, T* out) const {
-    copy(team, inner_size(), B.at + j * B.rows, out);
+    const T* const column = B.a + j;
+    const index stride = B.cols;
+    team.each(inner_size(), [=](index i) { out[i] = column[i * stride]; });
+    team.sync();
   }
   template <class G> T outer(G team, const T*, const T* w, T* grad_u, T* grad_w) const {
     const index n = inner_size();

@@ -6,9 +6,9 @@
 
 namespace pyblo {
 
-template <class T> struct Ridge {
+template <class T, class Matrix = Gram<T>> struct Ridge {
   static constexpr bool constant = false;
-  Gram<T> X, X_val;       // weights 1/n and 1/n′
+  Matrix X, X_val;       // weights 1/n and 1/n′
   const T *y, *y_val;     // (X.rows,), (X_val.rows,)
   bool diagonal, log;
 
@@ -31,7 +31,7 @@ template <class T> struct Ridge {
     team.each(inner_size(), [=](index i) { out[i] = madd(convert<V>(cache[i]), w[i], out[i]); });
     team.sync();
   }
-  Shifted<T, Gram<T>> hessian(const T* cache, const T*) const { return {X, T(0), cache}; }
+  Shifted<T, Matrix> hessian(const T* cache, const T*) const { return {X, T(0), cache}; }
   template <class G> void cross_adjoint(G team, const T* cache, const T* w, const T* q, T* out) const {
     const bool exponent = log;
     if (diagonal) {

@@ -4,9 +4,9 @@
 
 namespace pyblo {
 
-template <class T> struct TargetLearning {
+template <class T, class Matrix = Gram<T>> struct TargetLearning {
   static constexpr bool constant = true;
-  Gram<T> phi, phi_out;  // weight 1
+  Matrix phi, phi_out;  // weight 1
   const T* y_out;        // (phi_out.rows,)
 
   index outer_size() const { return phi.rows; }
@@ -18,7 +18,7 @@ template <class T> struct TargetLearning {
   template <class G, class V> void gradient(G team, const T* cache, const V* w, V* out) const {
     phi.sweep(team, w, cache, out);
   }
-  const Gram<T>& hessian(const T*, const T*) const { return phi; }
+  const Matrix& hessian(const T*, const T*) const { return phi; }
   template <class G> void cross_adjoint(G team, const T*, const T*, const T* q, T* out) const {
     const index n = inner_size();
     for (index i = 0; i < outer_size(); ++i) {

@@ -49,7 +49,7 @@ template <class T> struct Refinement {
     const W before = krylov.steps, down = W(1) / truth.up;
     T *const r = s.r, *const d = s.d;
     W *const x = s.truth.x, *const rest = s.truth.residual;
-    const T boost = this->boost, back = T(1) / boost;
+    const T boost = this->boost * inverse_power(convert<T>(residual)), back = T(1) / boost;  // a power of two: every run begins near 1
     team.each(n, [=](index i) { r[i] = convert<T>(rest[i]) * boost; });
     team.sync();
     krylov.active = running & is_finite(convert<T>(residual));

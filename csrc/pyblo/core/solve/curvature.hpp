@@ -13,7 +13,7 @@ T explain_breakdown(G team, const A& op, T* p, const T* q, T* work, T top) {
   const index n = op.size();
   const T pp = dot(team, n, p, p), pq = dot(team, n, p, q), qq = dot(team, n, q, q);
   const T size = larger(top, select(pp > T(0), square_root(qq / pp), T(0)));
-  const T noise = T(real_t<T>(4 * n) * epsilon<T>) * size;
+  const T relative = T(real_t<T>(4 * n) * epsilon<T>), noise = relative * size;
   op.apply(team, q, work);
   const T qaq = dot(team, n, q, work);
   const mask_t<T> by_p = pq < -(noise * pp), by_q = qaq < -(noise * qq);
@@ -23,7 +23,8 @@ T explain_breakdown(G team, const A& op, T* p, const T* q, T* work, T top) {
     const T z = madd(-t, q[i], p[i]);
     return madd(z, z, s);
   });
-  const mask_t<T> by_z = zaz < -(noise * zz);
+  const T cancelled = madd(t, madd(t, magnitude(qaq), qq + qq), magnitude(pq));  // of which zaz is what is left
+  const mask_t<T> by_z = zaz < -larger(noise * zz, relative * cancelled);
   team.each(n, [=](index i) {
     const T z = select(by_z, madd(-t, q[i], p[i]), p[i]);
     p[i] = select(by_p, p[i], select(by_q, q[i], z));

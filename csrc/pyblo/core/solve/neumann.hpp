@@ -24,14 +24,14 @@ template <class T, class A> struct LinearGradient {
 };
 
 template <class T, class G, class A>
-Report<T> neumann(G team, const A& op, const T* g, T* q, bool adjoint, DescendScratch<T> a, double step, index terms,
+Report<T> neumann(G team, const A& op, const T* g, T* q, bool adjoint, DescendScratch<T> a, wide_t<T> step, index terms,
                   Pulse& pulse) {
   const index n = op.size();
-  const T alpha = T(terms > 0 ? step : 0.0);
+  const T alpha = terms > 0 ? convert<T>(step) : T(0);
   team.each(n, [=](index i) { q[i] = alpha * g[i]; });  // the first step, from zero, needs no product
   team.sync();
   const LinearGradient<T, A> gradient{op, g, adjoint};
-  Report<T> report = descend(team, n, gradient, q, a, Rule{step, 0.0, false}, terms > 0 ? terms - 1 : 0, pulse);
+  Report<T> report = descend(team, n, gradient, q, a, rule_t<T>{step, 0.0, false}, terms > 0 ? terms - 1 : 0, pulse);
   report.steps = wide_t<T>(terms);
   return report;
 }

@@ -40,7 +40,7 @@ template <class T> struct TrueResidual {
     const index n = op.size();
     const W found = plain(team, op);
     const W noise = W(8 * double(n) * Limits<double>::epsilon) * madd(top * up, norm(team, n, s.x), size);
-    const mask_t<W> doubt = running & ((magnitude(found - limit) <= noise) | ((found <= limit) & (top == W(0))));
+    const mask_t<W> doubt = running & (limit > W(0)) & ((magnitude(found - limit) <= noise) | ((found <= limit) & (top == W(0))));
     if (!any(doubt)) return found;
     const T* const b = this->b;
     const W up = this->up;

@@ -1,0 +1,62 @@
+// A symmetric matrix by its lower triangle: half the memory to stream through, for the packs whose matrices come from the L2 cache.
+// Output y_i gets its terms in ascending order: those of the columns up to i while row i is read, a_ki x_k while the rows k below it
+// are. So it has the bits of the full product.
+#pragma once
+#include "../level1.hpp"
+
+namespace pyblo {
+
+template <class T> struct Symmetric {
+  // Rows four at a time, each four column after column, so that a product reads one stream; the block on the diagonal is a full square
+  const T* a;
+  index n;
+
+  static constexpr index height = 4;
+  static index first_of(index block) { return height * height * block * (block + 1) / 2; }
+  static index storage(index n) { return first_of(n / height) + n % height * n; }
+  // Where a_ij is, j ≤ i or in the block on the diagonal
+  static index place(index i, index j, index n) {
+    const index block = i / height, rows = n - block * height < height ? n - block * height : height;
+    return first_of(block) + j * rows + i % height;
+  }
+
+  index size() const { return n; }
+  index madds() const { return n * n; }
+
+  template <class G, class V> void apply(G team, const V* x, V* y) const {
+    const T* p = a;
+    index i = 0;
+    for (; i + height <= n; i += height) p = rows<height>(p, i, x, y);
+    if (n - i == 1) rows<1>(p, i, x, y);
+    if (n - i == 2) rows<2>(p, i, x, y);
+    if (n - i == 3) rows<3>(p, i, x, y);
+    team.sync();
+  }
+  template <class G, class V> void apply_adjoint(G team, const V* x, V* y) const { apply(team, x, y); }
+  template <class G, class V> void apply_many(G team, index count, const V* x, V* y) const {
+    for (index k = 0; k < count; ++k) apply(team, x + k * n, y + k * n);
+  }
+
+ private:
+  // Rows i … i + Count − 1, which begin at p: their own sums, and their terms of the outputs above. Returns the end of the rows.
+  template <int Count, class V> static const T* rows(const T* p, index i, const V* x, V* y) {
+    V s[Count], xi[Count];
+    for (int k = 0; k < Count; ++k) s[k] = V(0), xi[k] = x[i + k];
+    for (index j = 0; j < i; ++j, p += Count) {
+      const V xj = x[j];
+      V above = y[j];
+      for (int k = 0; k < Count; ++k) {
+        const V value = convert<V>(p[k]);
+        s[k] = madd(value, xj, s[k]);
+        above = madd(value, xi[k], above);
+      }
+      y[j] = above;
+    }
+    for (int l = 0; l < Count; ++l, p += Count)  // the block on the diagonal
+      for (int k = 0; k < Count; ++k) s[k] = madd(convert<V>(p[k]), xi[l], s[k]);
+    for (int k = 0; k < Count; ++k) y[i + k] = s[k];
+    return p;
+  }
+};
+
+}  // namespace pyblo

@@ -1,0 +1,145 @@
+// One system alone, or a pack of systems: the same call of the core.
+#include "linear.hpp"
+
+#include "pyblo/core/operator/dense.hpp"
+#include "pyblo/core/solve/neumann.hpp"
+#include "pyblo/host/batch.hpp"
+#include "pyblo/host/lanes.hpp"
+
+namespace pyblo {
+namespace {
+
+// The systems of one group as the core wants them, in working memory. Data is the matrix: a triangle of packs, or one square.
+template <class T> struct Loaded {
+  static constexpr bool alone = Scalar<T>::lanes == 1;
+  using Matrix = std::conditional_t<alone, Dense<T>, Symmetric<T>>;
+  using R = real_t<T>;
+  index n;
+  T *a, *b, *x;
+
+  Loaded(Scratch& s, index n) : n(n), a(s.take<T>(alone ? n * n : Symmetric<T>::storage(n))), b(s.take<T>(n)), x(s.take<T>(n)) {}
+
+  Matrix matrix() const {
+    if constexpr (alone)
+      return {a, a, n, n};
+    else
+      return {a, n};
+  }
+
+  // Reads the matrices and right-hand sides; returns whether the matrices are symmetric enough
+  bool read(const Systems<R>& systems, Group g) {
+    Asymmetry<T> asymmetry;
+    const R* const first = systems.a + g.first * systems.stride;
+    if constexpr (alone)
+      mirror(first, n, a, asymmetry);
+    else
+      pack_symmetric(Sources<T>(systems.a, systems.stride, g.first, g.live), n, a, asymmetry);
+    bool fair = true;
+    for (int l = 0; l < g.live; ++l) {
+      const double ratio = systems.asymmetry[g.first + l] = lane(asymmetry.ratio(), l);
+      fair = fair && !(ratio > systems.max_asymmetry);
+    }
+    read(systems.b, g, b);
+    return fair;
+  }
+  void read(const R* vectors, Group g, T* to) const {
+    if constexpr (alone)
+      copy(Solo{}, n, vectors + g.first * n, to);
+    else
+      pack(Sources<T>(vectors, n, g.first, g.live), n, to);
+  }
+  void write(const T* from, Group g, R* vectors) const {
+    if constexpr (alone)
+      copy(Solo{}, n, from, vectors + g.first * n);
+    else
+      unpack(from, n, vectors + g.first * n, n, g.live);
+  }
+};
+
+template <class T> void write(const Report<T>& r, Group g, Outcome* out) {
+  for (int l = 0; l < g.live; ++l) out[g.first + l] = outcome_of(r, l);
+}
+
+// run(loaded, group, scratch, pulse) for the groups of a batch; extra<T>(scratch) lays out what run needs besides
+template <class R, class Layout, class Run>
+void solve_all(const Systems<R>& systems, Outcome* out, const Layout& layout, const Run& run, Pulse& pulse) {
+  using P = Lanes<R>;
+  const auto bytes = [&]<class T>(T*) {
+    return bytes_of([&](Scratch& s) { Loaded<T>(s, systems.n), layout(static_cast<T*>(nullptr), s); });
+  };
+  // a triangle of packs from the second level of cache is slower than a square of numbers from the first
+  const index triangle = Symmetric<P>::storage(systems.n) * index(sizeof(P)), square = systems.n * systems.n * index(sizeof(R));
+  const Division<R> division(systems.count, triangle, triangle > (96 << 10) && square <= (32 << 10));
+  const index alone = bytes(static_cast<R*>(nullptr)), packed = division.packed(0) ? bytes(static_cast<P*>(nullptr)) : 0;
+  share_out(division.items(), alone > packed ? alone : packed, [&](index item, Scratch s, Pulse& own) {
+    const Group g = division.group(item);
+    const auto one = [&]<class T>(T*) {
+      Loaded<T> loaded(s, systems.n);
+      const bool fair = loaded.read(systems, g);
+      if (fair) write(run(loaded, g, layout(static_cast<T*>(nullptr), s), own), g, out);
+    };
+    if (division.packed(item))
+      one(static_cast<P*>(nullptr));
+    else
+      one(static_cast<R*>(nullptr));
+  }, pulse);
+}
+
+template <class R>
+void cg_all(const Systems<R>& systems, Stop stop, bool from_zero, R* x, Outcome* out, Evidence<R>& evidence, Pulse& pulse) {
+  const auto layout = [&]<class T>(T*, Scratch& s) { return CgScratch<T>(s, systems.n, false); };
+  solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const CgScratch<T>& work, Pulse& own) {
+    if (!from_zero) l.read(x, g, l.x);
+    const Report<T> r = cg(Solo{}, l.matrix(), l.b, l.x, from_zero, false, work, stop, own);
+    l.write(l.x, g, x);
+    for (int k = 0; k < g.live; ++k)
+      if (lane(r.status, k) == R(INDEFINITE)) {
+        R* const p = evidence.of(g.first + k);
+        for (index i = 0; i < l.n; ++i) p[i] = lane(work.p[i], k);
+      }
+    return r;
+  }, pulse);
+}
+
+// The steps of a group's problems
+template <class T> wide_t<T> steps_of(const double* steps, Group g) {
+  if constexpr (Scalar<T>::lanes == 1) {
+    return steps[g.first];
+  } else {
+    wide_t<T> s;
+    for (int l = 0; l < Scalar<T>::lanes; ++l) s.v[l] = steps[g.first + (l < g.live ? l : g.live - 1)];
+    return s;
+  }
+}
+
+template <class R>
+void neumann_all(const Systems<R>& systems, const double* steps, index terms, R* x, Outcome* out, Pulse& pulse) {
+  const auto layout = [&]<class T>(T*, Scratch& s) { return DescendScratch<T>(s, systems.n); };
+  solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const DescendScratch<T>& work, Pulse& own) {
+    const Report<T> r = neumann(Solo{}, l.matrix(), l.b, l.x, false, work, steps_of<T>(steps, g), terms, own);
+    l.write(l.x, g, x);
+    return r;
+  }, pulse);
+}
+
+template <class R> void descend_all(const Systems<R>& systems, const DescentCall& call, R* x, Outcome* out, Pulse& pulse) {
+  const auto layout = [&]<class T>(T*, Scratch& s) { return DescendScratch<T>(s, systems.n); };
+  solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const DescendScratch<T>& work, Pulse& own) {
+    l.read(x, g, l.x);
+    const auto matrix = l.matrix();
+    const LinearGradient<T, std::decay_t<decltype(matrix)>> gradient{matrix, l.b};
+    const rule_t<T> rule{steps_of<T>(call.steps, g), call.momentum, call.nesterov};
+    const Report<T> r = call.tol < 0 ? descend(Solo{}, l.n, gradient, l.x, work, rule, call.times, own)
+                                     : descend_until(Solo{}, l.n, gradient, l.x, work, rule, call.tol, call.times, own);
+    l.write(l.x, g, x);
+    return r;
+  }, pulse);
+}
+
+}  // namespace
+
+template <class R> LinearKernels<R> linear_kernels() { return {&cg_all<R>, &neumann_all<R>, &descend_all<R>}; }
+template LinearKernels<float> linear_kernels<float>();
+template LinearKernels<double> linear_kernels<double>();
+
+}  // namespace pyblo
