@@ -221,7 +221,6 @@ def _largest(A):
 
 
 _STATUS = tuple(Status)
-_SUCCESS = np.array([status.success for status in _STATUS])
 
 
 def solve_info(batch, report):
@@ -231,7 +230,7 @@ def solve_info(batch, report):
         one, steps, rest = _STATUS[status[0]], int(iterations[0]), float(residual[0])
         message = one.explain(f"‖b − Ax‖ = {rest:.3g} after {steps} iterations")
         return SolveInfo(one.success, one, steps, rest, None if direction is None else direction[0], message)
-    success = _SUCCESS[status]
+    success = (status == Status.CONVERGED) | (status == Status.COMPLETED)
     message = _message(status, iterations, residual, success, batch)
     shaped = (array.reshape(batch) for array in (success, status, iterations, residual))
     return SolveInfo(*shaped, None if direction is None else direction.reshape(*batch, -1), message)
@@ -240,8 +239,10 @@ def solve_info(batch, report):
 def _message(status, iterations, residual, success, batch):
     if not status.size:
         return "No systems."
+    solved = int(np.count_nonzero(success))
+    if solved == status.size:
+        return f"{solved} of {solved} systems succeeded."
     worst = int(np.argmin(success))
     place = ", ".join(map(str, np.unravel_index(worst, batch)))
     one = _STATUS[status[worst]].explain(f"‖b − Ax‖ = {residual[worst]:.3g} after {iterations[worst]} iterations")
-    failed = int((~success).sum())
-    return f"{status.size - failed} of {status.size} systems succeeded." + (f" First failure, {place}: {one}" if failed else "")
+    return f"{solved} of {status.size} systems succeeded. First failure, {place}: {one}"

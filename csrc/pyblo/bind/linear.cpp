@@ -7,27 +7,11 @@ namespace pyblo {
 namespace {
 
 // A (n, n) or (count, n, n), b (count, n)
-template <class T> Systems<T> systems(const Array<T>& A, const Array<T>& b, double max_asymmetry, std::vector<double>& asymmetry) {
+template <class T> Systems<T> systems(const Array<T>& A, const Array<T>& b, double max_asymmetry) {
   require(b.ndim() == 2 && (A.ndim() == 2 || A.ndim() == 3), "A is (n, n) or (count, n, n) and b is (count, n)");
   const index count = b.shape(0), n = b.shape(1);
   require(A.shape(A.ndim() - 1) == n && A.shape(A.ndim() - 2) == n && (A.ndim() == 2 || A.shape(0) == count), "A and b do not fit");
-  asymmetry.resize(count);
-  return {aligned(A), aligned(b), count, n, A.ndim() == 3 ? n * n : 0, max_asymmetry, asymmetry.data()};
-}
-
-double worst(const std::vector<double>& ratios) {
-  double found = 0;
-  for (const double r : ratios) found = r > found ? r : found;
-  return found;
-}
-
-// The direction of each INDEFINITE system, or None
-template <class T> py::object directions(Evidence<T>& evidence, const std::vector<Outcome>& out, index n) {
-  if (!evidence.data()) return py::none();
-  const index count = index(out.size());
-  Array<T> a({count, n});
-  std::memcpy(a.mutable_data(), evidence.data(), a.nbytes());
-  return a;
+  return {aligned(A), aligned(b), count, n, A.ndim() == 3 ? n * n : 0, max_asymmetry};
 }
 
 // work(pulse) without the interpreter's lock
@@ -47,57 +31,73 @@ template <class T> Array<T> starts(const std::optional<Array<T>>& x0, index coun
   return x;
 }
 
-template <class V, class F> Array<V> column(const std::vector<Outcome>& out, F member) {
-  Array<V> a(py::ssize_t(out.size()));
-  V* const p = a.mutable_data();
-  for (std::size_t k = 0; k < out.size(); ++k) p[k] = V(out[k].*member);
-  return a;
-}
+// (x, status, steps, residual, directions, asymmetry), which the kernels fill
+template <class T> class Reply {
+ public:
+  Reply(const std::optional<Array<T>>& x0, index count, index n)
+      : x_(starts(x0, count, n)), status_(count), steps_(count), residual_(count), evidence_(count, n), count_(count), n_(n) {
+    std::fill_n(status_.mutable_data(), count, int(RUNNING));
+  }
+  T* x() { return x_.mutable_data(); }
+  Answers answers() { return {status_.mutable_data(), steps_.mutable_data(), residual_.mutable_data(), asymmetry_}; }
+  Evidence<T>& evidence() { return evidence_; }
+  // One system's outcome
+  void set(const Outcome& o) {
+    *status_.mutable_data() = o.status, *steps_.mutable_data() = o.steps, *residual_.mutable_data() = o.residual;
+  }
+  py::tuple tuple() { return py::make_tuple(x_, status_, steps_, residual_, directions(), asymmetry_.load()); }
 
-template <class T>
-py::tuple report(const Array<T>& x, const std::vector<Outcome>& out, const std::vector<double>& asymmetry, py::object evidence) {
-  return py::make_tuple(x, column<int>(out, &Outcome::status), column<index>(out, &Outcome::steps), column<double>(out, &Outcome::residual),
-                        evidence, worst(asymmetry));
-}
+ private:
+  // The direction of each INDEFINITE system, or None
+  py::object directions() {
+    if (!evidence_.data()) return py::none();
+    Array<T> a({count_, n_});
+    std::memcpy(a.mutable_data(), evidence_.data(), a.nbytes());
+    return a;
+  }
 
-// (x, status, steps, residual, directions, asymmetry)
+  Array<T> x_;
+  Array<int> status_;
+  Array<index> steps_;
+  Array<double> residual_;
+  Evidence<T> evidence_;
+  index count_, n_;
+  std::atomic<double> asymmetry_ = 0.0;
+};
+
 template <class T>
 py::tuple bind_cg(const Array<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, double rtol, double atol, index max_steps,
                   double max_asymmetry) {
-  std::vector<double> asymmetry;
-  const Systems<T> s = systems(A, b, max_asymmetry, asymmetry);
-  Array<T> x = starts(x0, s.count, s.n);
-  std::vector<Outcome> out(s.count);
-  Evidence<T> evidence(s.count, s.n);
-  T* const px = x.mutable_data();
-  released([&](Pulse& pulse) { kernels_of<T>().linear.cg(s, {rtol, atol, max_steps}, !x0, px, out.data(), evidence, pulse); });
-  return report(x, out, asymmetry, directions(evidence, out, s.n));
+  const Systems<T> s = systems(A, b, max_asymmetry);
+  Reply<T> reply(x0, s.count, s.n);
+  T* const x = reply.x();
+  const Answers answers = reply.answers();
+  released([&](Pulse& pulse) { kernels_of<T>().linear.cg(s, {rtol, atol, max_steps}, !x0, x, answers, reply.evidence(), pulse); });
+  return reply.tuple();
 }
 
 template <class T>
 py::tuple bind_neumann(const Array<T>& A, const Array<T>& b, index terms, const Array<double>& step, double max_asymmetry) {
-  std::vector<double> asymmetry;
-  const Systems<T> s = systems(A, b, max_asymmetry, asymmetry);
-  Array<T> x({s.count, s.n});
-  std::vector<Outcome> out(s.count);
-  T* const px = x.mutable_data();
+  const Systems<T> s = systems(A, b, max_asymmetry);
+  Reply<T> reply({}, s.count, s.n);
+  T* const x = reply.x();
+  const Answers answers = reply.answers();
   const double* const steps = vector(step, s.count);
-  released([&](Pulse& pulse) { kernels_of<T>().linear.neumann(s, steps, terms, px, out.data(), pulse); });
-  return report(x, out, asymmetry, py::none());
+  released([&](Pulse& pulse) { kernels_of<T>().linear.neumann(s, steps, terms, x, answers, pulse); });
+  return reply.tuple();
 }
 
 template <class T>
 py::tuple bind_descent(const Array<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, const Array<double>& step, double momentum,
                        bool nesterov, index steps, double tol, double max_asymmetry) {
-  std::vector<double> asymmetry;
-  const Systems<T> s = systems(A, b, max_asymmetry, asymmetry);
-  Array<T> x = starts(x0, s.count, s.n);
-  std::vector<Outcome> out(s.count);
-  T* const px = x.mutable_data();
-  if (!x0) std::fill_n(px, s.count * s.n, T(0));
+  const Systems<T> s = systems(A, b, max_asymmetry);
+  Reply<T> reply(x0, s.count, s.n);
+  T* const x = reply.x();
+  const Answers answers = reply.answers();
+  if (!x0) std::fill_n(x, s.count * s.n, T(0));
   const DescentCall call{vector(step, s.count), momentum, nesterov, steps, tol};
-  released([&](Pulse& pulse) { kernels_of<T>().linear.descend(s, call, px, out.data(), pulse); });
-  return report(x, out, asymmetry, py::none());
+  released([&](Pulse& pulse) { kernels_of<T>().linear.descend(s, call, x, answers, pulse); });
+  return reply.tuple();
 }
 
 // --- one system whose A is sparse, or a function of Python's
@@ -131,35 +131,37 @@ template <class T, class I> OwnedOperator<T> sparse_operator(const Array<T>& val
 template <class T>
 py::tuple operator_cg(const OwnedOperator<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, double rtol, double atol, index max_steps) {
   const index n = b.size();
-  Array<T> x = starts(x0, 1, n);
+  Reply<T> reply(x0, 1, n);
   const T* const pb = vector(b, n);
-  T* const px = x.mutable_data();
-  std::vector<Outcome> out(1);
-  Evidence<T> evidence(1, n);
-  released([&](Pulse& pulse) { kernels_of<T>().single.cg(*A.part, pb, {rtol, atol, max_steps}, !x0, px, out[0], evidence, pulse); });
-  return report(x, out, {}, directions(evidence, out, n));
+  T* const x = reply.x();
+  Outcome out;
+  released([&](Pulse& pulse) { kernels_of<T>().single.cg(*A.part, pb, {rtol, atol, max_steps}, !x0, x, out, reply.evidence(), pulse); });
+  reply.set(out);
+  return reply.tuple();
 }
 
 template <class T> py::tuple operator_neumann(const OwnedOperator<T>& A, const Array<T>& b, index terms, double step) {
-  Array<T> x = starts<T>({}, 1, b.size());
+  Reply<T> reply({}, 1, b.size());
   const T* const pb = vector(b, b.size());
-  T* const px = x.mutable_data();
-  std::vector<Outcome> out(1);
-  released([&](Pulse& pulse) { kernels_of<T>().single.neumann(*A.part, pb, step, terms, px, out[0], pulse); });
-  return report(x, out, {}, py::none());
+  T* const x = reply.x();
+  Outcome out;
+  released([&](Pulse& pulse) { kernels_of<T>().single.neumann(*A.part, pb, step, terms, x, out, pulse); });
+  reply.set(out);
+  return reply.tuple();
 }
 
 template <class T>
 py::tuple operator_descent(const OwnedOperator<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, double step, double momentum,
                            bool nesterov, index steps, double tol) {
-  Array<T> x = starts(x0, 1, b.size());
+  Reply<T> reply(x0, 1, b.size());
   const T* const pb = vector(b, b.size());
-  T* const px = x.mutable_data();
-  if (!x0) std::fill_n(px, b.size(), T(0));
-  std::vector<Outcome> out(1);
+  T* const x = reply.x();
+  if (!x0) std::fill_n(x, b.size(), T(0));
+  Outcome out;
   const DescentCall call{&step, momentum, nesterov, steps, tol};
-  released([&](Pulse& pulse) { kernels_of<T>().single.descend(*A.part, pb, call, px, out[0], pulse); });
-  return report(x, out, {}, py::none());
+  released([&](Pulse& pulse) { kernels_of<T>().single.descend(*A.part, pb, call, x, out, pulse); });
+  reply.set(out);
+  return reply.tuple();
 }
 
 template <class T> void bind_operator(py::module_& m, const char* name, const char* function) {

@@ -64,6 +64,13 @@ template <class R, int N> inline bool any(Mask<R, N> m) {
 }
 template <class R, int N> inline R lane(Pack<R, N> a, int l) { return a.v[l]; }
 template <class R, int N> inline void set_lane(Pack<R, N>& a, int l, R value) { a.v[l] = value; }
+#if defined(__x86_64__)
+template <class R, int N>
+  requires(N * int(sizeof(R)) <= register_bytes)
+inline void hold(Pack<R, N>& a) {
+  asm("" : "+v"(a.v));
+}
+#endif
 template <class R, int N> inline Mask<R, N> is_finite(Pack<R, N> a) { return a - a == Pack<R, N>(0); }
 
 // What has no vector form is done lane by lane, by the function that one problem alone uses.

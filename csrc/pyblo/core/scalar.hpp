@@ -51,6 +51,9 @@ inline float lane(float a, int) { return a; }
 inline void set_lane(double& a, int, double value) { a = value; }
 inline void set_lane(float& a, int, float value) { a = value; }
 
+// Keeps a in a register: the compiler shall not load it from memory for each use
+template <class T> inline void hold(T&) {}
+
 template <class T> inline T larger(T a, T b) { return select(a > b, a, b); }
 
 // 2^-e with a·2^-e in [1, 2): scaling by it is exact. Zero and the ends of the range give a power that stays normal.

@@ -8,31 +8,29 @@
 
 namespace pyblo {
 
-template <class R> using Lanes = Pack<R, register_bytes / int(sizeof(R))>;
+template <class R> inline constexpr int widest = register_bytes / int(sizeof(R));
+template <class R> using Lanes = Pack<R, widest<R>>;
 
-// The division of a batch
-template <class R> class Division {
+// Whether what a pack reads again and again, so many bytes, stays in a second-level cache of 1 MiB or more beside the rest
+inline bool stays_in_cache(index bytes) { return bytes <= 3 << 19; }
+
+// The division of a batch into packs of `lanes` problems, and problems alone
+class Division {
  public:
-  static constexpr int lanes = Scalar<Lanes<R>>::lanes;
-  // bytes_of_pack: what a pack of problems reads again and again
-  Division(index count, index bytes_of_pack, bool alone = false) {
-    const bool packs = !alone && bytes_of_pack <= cache;
-    packs_ = packs ? count / lanes : 0;
-    rest_ = count - packs_ * lanes;
-    if (packs && rest_ >= least) last_live_ = int(rest_), rest_ = 0, ++packs_;
+  Division(index count, int lanes) : lanes_(lanes), packs_(lanes > 1 ? count / lanes : 0), rest_(count - packs_ * lanes), last_live_(lanes) {
+    if (lanes > 1 && rest_ > lanes / 4) last_live_ = int(rest_), rest_ = 0, ++packs_;  // so many are faster beside idle lanes than alone
   }
   index items() const { return packs_ + rest_; }
   bool packed(index item) const { return item < packs_; }
   Group group(index item) const {
-    if (item >= packs_) return {lanes * packs_ + (item - packs_), 1};
-    return {lanes * item, item + 1 == packs_ ? last_live_ : lanes};
+    if (item >= packs_) return {lanes_ * packs_ + (item - packs_), 1};
+    return {lanes_ * item, item + 1 == packs_ ? last_live_ : lanes_};
   }
 
  private:
-  static constexpr index cache = 3 << 19;  // of a second-level cache of 1 MiB or more, what a pack may take
-  static constexpr index least = lanes / 4 + 1;  // so many problems are faster in a pack with idle lanes
+  int lanes_;
   index packs_, rest_;
-  int last_live_ = lanes;
+  int last_live_;
 };
 
 // each(item, scratch, pulse) for every item, each worker with `bytes` of working memory; on the caller's thread in their order where asked

@@ -79,7 +79,7 @@ template <class T> struct Asymmetry {
 
   void see(T a, T b) {
     const T d = magnitude(a - b), s = magnitude(a);
-    gap = select(d <= gap, gap, d), size = select(s <= size, size, s);
+    gap = select((d > gap) | !(d == d), d, gap), size = larger(s, size);
   }
   T ratio() const { return select(gap == T(0), T(0), gap / size); }
 };
@@ -141,8 +141,9 @@ template <class R> void mirror(const R* a, index n, R* to, Asymmetry<R>& asymmet
   for (index i = whole; i < n; ++i)
     for (index j = 0; j <= i; ++j) see(i, j);
   for (int l = 0; l < lanes; ++l) {
-    asymmetry.gap = lane(found.gap, l) > asymmetry.gap ? lane(found.gap, l) : asymmetry.gap;
-    asymmetry.size = lane(found.size, l) > asymmetry.size ? lane(found.size, l) : asymmetry.size;
+    const R gap = lane(found.gap, l);
+    asymmetry.gap = gap > asymmetry.gap || gap != gap ? gap : asymmetry.gap;
+    asymmetry.size = larger(lane(found.size, l), asymmetry.size);
   }
 }
 

@@ -46,7 +46,8 @@ template <class T> struct Symmetric {
       const V xj = x[j];
       V above = y[j];
       for (int k = 0; k < Count; ++k) {
-        const V value = convert<V>(p[k]);
+        V value = convert<V>(p[k]);
+        hold(value);  // else it is loaded twice, and loads are what this loop has too many of
         s[k] = madd(value, xj, s[k]);
         above = madd(value, xi[k], above);
       }

@@ -7,6 +7,7 @@
 
 #include "pyblo/core/hypergrad/unrolled.hpp"
 #include "pyblo/core/loop/alternate.hpp"
+#include "pyblo/host/blas_dense.hpp"
 #include "pyblo/host/callback.hpp"
 
 namespace pyblo {
@@ -116,6 +117,12 @@ template <class R> struct StepData {
 
   index outer_size() const { return outer_size_of(problem); }
   index inner_size() const { return inner_size_of(problem); }
+  // Whether a part calls BLAS: then the problems do not go in lanes
+  bool calls_blas() const {
+    const auto* unrolled = std::get_if<UnrolledData>(&hypergradient);
+    return unrolled && unrolled->forward && std::holds_alternative<QuadraticData<R>>(problem) &&
+           BlasDense<R>::worth_it(outer_size(), inner_size());
+  }
   // Whether a part calls Python: then the problems run one after the other, on the caller's thread
   bool calls() const {
     const auto* cg = std::get_if<CgData<R>>(&hypergradient);

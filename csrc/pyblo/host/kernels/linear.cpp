@@ -27,17 +27,19 @@ template <class T> struct Loaded {
   }
 
   // Reads the matrices and right-hand sides; returns whether the matrices are symmetric enough
-  bool read(const Systems<R>& systems, Group g) {
+  bool read(const Systems<R>& systems, Group g, const Answers& out) {
     Asymmetry<T> asymmetry;
     const R* const first = systems.a + g.first * systems.stride;
     if constexpr (alone)
       mirror(first, n, a, asymmetry);
     else
       pack_symmetric(Sources<T>(systems.a, systems.stride, g.first, g.live), n, a, asymmetry);
+    const T ratios = asymmetry.ratio();
+    if (n) a[0] = select(ratios == ratios, a[0], ratios);  // a NaN above the diagonal shows too
     bool fair = true;
     for (int l = 0; l < g.live; ++l) {
-      const double ratio = systems.asymmetry[g.first + l] = lane(asymmetry.ratio(), l);
-      fair = fair && !(ratio > systems.max_asymmetry);
+      const double ratio = lane(ratios, l);
+      if (ratio > systems.max_asymmetry) out.refuse(ratio), fair = false;
     }
     read(systems.b, g, b);
     return fair;
@@ -56,37 +58,46 @@ template <class T> struct Loaded {
   }
 };
 
-template <class T> void write(const Report<T>& r, Group g, Outcome* out) {
-  for (int l = 0; l < g.live; ++l) out[g.first + l] = outcome_of(r, l);
+template <class T> void write(const Report<T>& r, Group g, const Answers& out) {
+  for (int l = 0; l < g.live; ++l) {
+    const index k = g.first + l;
+    out.status[k] = int(lane(r.status, l)), out.steps[k] = index(lane(r.steps, l)), out.residual[k] = lane(r.residual, l);
+  }
 }
 
-// run(loaded, group, scratch, pulse) for the groups of a batch; extra<T>(scratch) lays out what run needs besides
-template <class R, class Layout, class Run>
-void solve_all(const Systems<R>& systems, Outcome* out, const Layout& layout, const Run& run, Pulse& pulse) {
-  using P = Lanes<R>;
-  const auto bytes = [&]<class T>(T*) {
-    return bytes_of([&](Scratch& s) { Loaded<T>(s, systems.n), layout(static_cast<T*>(nullptr), s); });
+// run(loaded, group, work, pulse) for the groups of a batch in packs of T; layout(T*, scratch) lays out the work
+template <class T, class R, class Layout, class Run>
+void solve_packs(const Systems<R>& systems, const Answers& out, const Layout& layout, const Run& run, Pulse& pulse) {
+  const auto bytes = [&]<class U>(U* kind) {
+    return bytes_of([&](Scratch& s) { Loaded<U>(s, systems.n), layout(kind, s); });
   };
-  // a triangle of packs from the second level of cache is slower than a square of numbers from the first
-  const index triangle = Symmetric<P>::storage(systems.n) * index(sizeof(P)), square = systems.n * systems.n * index(sizeof(R));
-  const Division<R> division(systems.count, triangle, triangle > (96 << 10) && square <= (32 << 10));
-  const index alone = bytes(static_cast<R*>(nullptr)), packed = division.packed(0) ? bytes(static_cast<P*>(nullptr)) : 0;
-  share_out(division.items(), alone > packed ? alone : packed, [&](index item, Scratch s, Pulse& own) {
+  T* const pack = nullptr;
+  R* const alone = nullptr;
+  const Division division(systems.count, Scalar<T>::lanes);
+  const index most = bytes(pack) > bytes(alone) ? bytes(pack) : bytes(alone);
+  share_out(division.items(), most, [&](index item, Scratch s, Pulse& own) {
     const Group g = division.group(item);
-    const auto one = [&]<class T>(T*) {
-      Loaded<T> loaded(s, systems.n);
-      const bool fair = loaded.read(systems, g);
-      if (fair) write(run(loaded, g, layout(static_cast<T*>(nullptr), s), own), g, out);
+    const auto one = [&]<class U>(U* kind) {
+      Loaded<U> loaded(s, systems.n);
+      if (loaded.read(systems, g, out)) write(run(loaded, g, layout(kind, s), own), g, out);
     };
-    if (division.packed(item))
-      one(static_cast<P*>(nullptr));
-    else
-      one(static_cast<R*>(nullptr));
+    division.packed(item) ? one(pack) : one(alone);
   }, pulse);
 }
 
+// In the widest packs whose matrices stay in the cache; a register half as wide holds half as many
+template <class R, class Layout, class Run>
+void solve_all(const Systems<R>& systems, const Answers& out, const Layout& layout, const Run& run, Pulse& pulse) {
+  using Half = Pack<R, widest<R> / 2>;
+  const auto fits = [&]<class T>(T*) { return systems.count > 1 && stays_in_cache(Symmetric<T>::storage(systems.n) * index(sizeof(T))); };
+  if (fits(static_cast<Lanes<R>*>(nullptr))) return solve_packs<Lanes<R>>(systems, out, layout, run, pulse);
+  if constexpr (widest<R> >= 4)
+    if (fits(static_cast<Half*>(nullptr))) return solve_packs<Half>(systems, out, layout, run, pulse);
+  solve_packs<R>(systems, out, layout, run, pulse);
+}
+
 template <class R>
-void cg_all(const Systems<R>& systems, Stop stop, bool from_zero, R* x, Outcome* out, Evidence<R>& evidence, Pulse& pulse) {
+void cg_all(const Systems<R>& systems, Stop stop, bool from_zero, R* x, const Answers& out, Evidence<R>& evidence, Pulse& pulse) {
   const auto layout = [&]<class T>(T*, Scratch& s) { return CgScratch<T>(s, systems.n, false); };
   solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const CgScratch<T>& work, Pulse& own) {
     if (!from_zero) l.read(x, g, l.x);
@@ -113,7 +124,7 @@ template <class T> wide_t<T> steps_of(const double* steps, Group g) {
 }
 
 template <class R>
-void neumann_all(const Systems<R>& systems, const double* steps, index terms, R* x, Outcome* out, Pulse& pulse) {
+void neumann_all(const Systems<R>& systems, const double* steps, index terms, R* x, const Answers& out, Pulse& pulse) {
   const auto layout = [&]<class T>(T*, Scratch& s) { return DescendScratch<T>(s, systems.n); };
   solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const DescendScratch<T>& work, Pulse& own) {
     const Report<T> r = neumann(Solo{}, l.matrix(), l.b, l.x, false, work, steps_of<T>(steps, g), terms, own);
@@ -122,7 +133,7 @@ void neumann_all(const Systems<R>& systems, const double* steps, index terms, R*
   }, pulse);
 }
 
-template <class R> void descend_all(const Systems<R>& systems, const DescentCall& call, R* x, Outcome* out, Pulse& pulse) {
+template <class R> void descend_all(const Systems<R>& systems, const DescentCall& call, R* x, const Answers& out, Pulse& pulse) {
   const auto layout = [&]<class T>(T*, Scratch& s) { return DescendScratch<T>(s, systems.n); };
   solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const DescendScratch<T>& work, Pulse& own) {
     l.read(x, g, l.x);

@@ -1,5 +1,6 @@
 // Linear solves over a batch: conjugate gradients, the Neumann series, gradient descent. Arrays are C-contiguous.
 #pragma once
+#include <atomic>
 #include <mutex>
 
 #include "pyblo/host/buffer.hpp"
@@ -12,7 +13,18 @@ template <class R> struct Systems {
   const R *a, *b;
   index count, n, stride;
   double max_asymmetry;  // of |a_ij − a_ji| over the largest |a_ij|: beyond it a matrix is refused
-  double* asymmetry;     // (count,)
+};
+
+// What is said of each system, (count,) each, and of all: how asymmetric the worst of the refused matrices is
+struct Answers {
+  int* status;
+  index* steps;
+  double* residual;
+  std::atomic<double>& asymmetry;
+
+  void refuse(double ratio) const {
+    for (double worst = asymmetry; ratio > worst && !asymmetry.compare_exchange_weak(worst, ratio);) {}
+  }
 };
 
 // A vector per problem, for the few problems that have one: memory is taken when the first asks for it
@@ -42,9 +54,9 @@ struct DescentCall {
 
 template <class R> struct LinearKernels {
   // x (count, n) holds the starts unless from_zero, then the solutions; evidence gets the directions of INDEFINITE
-  void (*cg)(const Systems<R>&, Stop, bool from_zero, R* x, Outcome*, Evidence<R>&, Pulse&);
-  void (*neumann)(const Systems<R>&, const double* steps, index terms, R* x, Outcome*, Pulse&);
-  void (*descend)(const Systems<R>&, const DescentCall&, R* x, Outcome*, Pulse&);
+  void (*cg)(const Systems<R>&, Stop, bool from_zero, R* x, const Answers&, Evidence<R>&, Pulse&);
+  void (*neumann)(const Systems<R>&, const double* steps, index terms, R* x, const Answers&, Pulse&);
+  void (*descend)(const Systems<R>&, const DescentCall&, R* x, const Answers&, Pulse&);
 };
 template <class R> LinearKernels<R> linear_kernels();
 

@@ -25,13 +25,13 @@ template <class T> void put_out(const T* from, index size, real_t<T>* to, Group 
 
 // One pass of `Space<T>` per group: its constructor lays out and reads, its run() works and writes
 template <class R, template <class> class Space, class Data, class Call>
-void for_groups(const Data& data, const Call& call, bool on_caller, Pulse& pulse) {
+void for_groups(const Data& data, const Call& call, bool on_caller, bool in_lanes, Pulse& pulse) {
   using P = Lanes<R>;
   if (!call.count) return;
   const auto bytes = [&]<class T>(T*, int live) { return bytes_of([&](Scratch& s) { Space<T>(data, call, Group{0, live}, s); }); };
-  const bool alone = on_caller || call.count == 1;
+  const bool alone = on_caller || !in_lanes || call.count == 1;
   const index packed = alone ? 0 : bytes(static_cast<P*>(nullptr), 1), single = bytes(static_cast<R*>(nullptr), 1);
-  const Division<R> division(call.count, packed, alone);
+  const Division division(call.count, !alone && stays_in_cache(packed) ? widest<R> : 1);
   share_out(division.items(), packed > single ? packed : single, [&](index item, Scratch s, Pulse& own) {
     const Group g = division.group(item);
     if (division.packed(item))
@@ -163,13 +163,13 @@ template <class T> struct DerivativesSpace {
 
 template <class R> StepKernels<R> step_kernels() {
   return {[](const StepData<R>& data, const EvaluateCall<R>& call, Pulse& pulse) {
-            for_groups<R, EvaluateSpace>(data, call, data.calls(), pulse);
+            for_groups<R, EvaluateSpace>(data, call, data.calls(), !data.calls_blas(), pulse);
           },
           [](const StepData<R>& data, const RunCall<R>& call, Pulse& pulse) {
-            for_groups<R, RunSpace>(data, call, data.calls() || call.watch, pulse);
+            for_groups<R, RunSpace>(data, call, data.calls() || call.watch, !data.calls_blas(), pulse);
           },
           [](const ProblemData<R>& data, const DerivativesCall<R>& call, Pulse& pulse) {
-            for_groups<R, DerivativesSpace>(data, call, std::holds_alternative<CallbackProblem<R>>(data), pulse);
+            for_groups<R, DerivativesSpace>(data, call, std::holds_alternative<CallbackProblem<R>>(data), true, pulse);
           }};
 }
 
