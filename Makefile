@@ -93,14 +93,21 @@ tsan: ## the thread pool under the thread sanitizer
 	$(TSAN_CXX) -std=c++20 -O1 -g -fsanitize=thread -pthread -Icsrc tests/core/pool.cpp csrc/pyblo/host/threads.cpp -o build/tsan/pool
 	build/tsan/pool
 
-COVERAGE_PYTHON = PYTHONPATH=build/coverage/root $(PY) -P -m coverage run --append --data-file=build/coverage/python.data
-coverage: $(VENV)/.test ## lines reached by the tests, in Python and in C++
+# test_bits compiles a program of its own, and test_device needs a GPU. The experiments, long loops through lines that
+# shorter tests reach too, run on the modules of `dev`. A line of a template is one line, and counts beyond 2³² are no error.
+COVERAGE_PYTHON = PYTHONPATH=build/coverage/root PYBLO_EXAMPLES=12 $(PY) -P -m coverage run --append --data-file=build/coverage/python.data
+LONG_TESTS = tests/test_experiments.py tests/test_more_experiments.py tests/test_cli.py
+coverage: $(VENV)/.test dev ## lines and branches reached by the tests in Python, and lines in C++
 	$(PIP) coverage gcovr
-	$(call instrumented,build/coverage,-DCMAKE_BUILD_TYPE=Debug -DPYBLO_COVERAGE=ON)
+	$(call instrumented,build/coverage,-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS=-Og -DPYBLO_COVERAGE=ON)
 	find build/coverage -name '*.gcda' -delete && rm -f build/coverage/python.data
-	$(call run_tests,$(COVERAGE_PYTHON),build/coverage/root/pyblo)
-	$(PY) -P -m coverage report --data-file=build/coverage/python.data
-	$(PY) -P -m gcovr --root . --filter csrc/ --object-directory build/coverage --exclude-throw-branches
+	$(COVERAGE_PYTHON) -m pytest -q tests $(foreach file,$(LONG_TESTS) tests/test_bits.py tests/test_device.py,--ignore=$(file))
+	$(COVERAGE_PYTHON) -m pytest -q --doctest-modules build/coverage/root/pyblo --ignore=build/coverage/root/pyblo/_device.py
+	cp pyblo/*.so build/coverage/root/pyblo
+	$(COVERAGE_PYTHON) -m pytest -q $(LONG_TESTS)
+	$(PY) -P -m coverage report --show-missing --skip-covered --data-file=build/coverage/python.data
+	$(PY) -P -m gcovr --root . --filter csrc/ --object-directory build/coverage --exclude-throw-branches --merge-lines \
+	  --gcov-suspicious-hits-threshold=0
 
 cuda-check: $(VENV)/.gpu dev ## every CUDA kernel compiles for every architecture; needs no GPU
 	$(PY) -P tests/device/nvrtc_check.py

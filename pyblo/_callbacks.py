@@ -1,6 +1,8 @@
 """What stands between the C++ loops and a problem written by the user: every answer is checked, and named where it is wrong."""
 import numpy as np
 
+from ._namespace import answer
+
 __all__ = ["Guard"]
 
 
@@ -77,13 +79,7 @@ class Guard:
                             f"LinearOperator of shape {shape} (scipy.sparse.linalg.aslinearoperator makes one of a matrix)")
 
     def _checked(self, name, value, shape, dtype):
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"{name}: returned dtype {array.dtype}; expected real floats")
-        if array.shape != shape and array.size == int(np.prod(shape)) and array.ndim == len(shape) + 1 and 1 in array.shape:
-            array = array.reshape(shape)  # a LinearOperator may keep a column
-        if array.shape != shape:
-            raise ValueError(f"{name}: returned shape {array.shape}; expected {shape}")
+        array = answer(name, value, shape)
         self.calls[name] = self.calls.get(name, 0) + 1
         if not self.first_bad and not np.isfinite(array).all():
             self.first_bad = f" {name}: returned NaN or infinity at its call {self.calls[name]}."

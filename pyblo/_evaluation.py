@@ -5,6 +5,7 @@ import numpy as np
 
 from ._ending import Ending
 from ._namespace import norm
+from ._parts import hessian
 from .methods import CG, Damped, Exact, Unrolled
 from .result import succeeded
 from .status import Status
@@ -80,7 +81,10 @@ def diagnose(raw):
     if not sound.any():
         return None if not raw.shape else np.full(raw.shape, np.nan), ending.known(null, known)
     q, w = _masked(raw.adjoint, sound), _masked(raw.w, sound)
-    H = problem.hessian(raw.u.reshape(*raw.u.shape[:-1], *problem.outer_shape), w.reshape(*raw.shape, *problem.inner_shape))
+    if raw.shape:
+        H = problem.hessian(raw.u.reshape(*raw.u.shape[:-1], *problem.outer_shape), w.reshape(*raw.shape, *problem.inner_shape))
+    else:
+        H = hessian(problem, plan.guard, raw.u, w)
     with np.errstate(invalid="ignore" if raw.shape else None):  # of the problems that are not sound
         Hq = H.rmatvec(q.astype(np.float64))
     if isinstance(method, Damped):

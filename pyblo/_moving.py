@@ -7,7 +7,7 @@ from . import _dispatch, spectral
 from ._callbacks import Guard
 from ._closed import ClosedForms, DenseFactory, dense
 from ._namespace import where
-from ._parts import SMALL, Plan, descent, descent_step, iterated, method_step
+from ._parts import SMALL, Plan, descent, descent_step, hessian, iterated, method_step
 from .inner import ClosedForm, GradientDescent, Proximal
 from .methods import CG, Damped, Exact, Identity, Unrolled, require
 
@@ -36,7 +36,7 @@ def moving(problem, method, inner, route, u):
             alpha = None if step is None else np.broadcast_to(step, rows.shape).reshape(-1)
             adjoint_part = kind.python_hypergradient(core, partial(closed.hypergradient, method, alpha, owners))
         else:
-            adjoint_part = iterated(core, problem, method, step, rows)
+            adjoint_part = iterated(core, problem, method, step, rows, guard=guard)
         return kind(core, inner_part, adjoint_part), core
 
     return Plan(problem, method, parts, None, step, inner_step, guard)
@@ -96,9 +96,9 @@ def _largest(problem, guard, u):
     u, n = np.array(u, problem.dtype), problem.inner_size
     shape = problem._shape(u=u)
     if n > SMALL:
-        owners, w = problem._owners(shape), np.zeros(problem.inner_shape, problem.dtype)
-        us = np.broadcast_to(u, (*shape, u.shape[-1])).reshape(-1, *problem.outer_shape)
-        bounds = np.array([spectral.largest_eigenvalue(problem._at(owner).hessian(one, w)) for owner, one in zip(owners, us, strict=True)])
+        w, us = np.zeros(n, problem.dtype), np.broadcast_to(u, (*shape, u.shape[-1])).reshape(-1, u.shape[-1])
+        operators = (hessian(problem._at(owner), guard, one, w) for owner, one in zip(problem._owners(shape), us, strict=True))
+        bounds = np.array([spectral.largest_eigenvalue(H) for H in operators])
         return bounds.reshape(shape) if shape else float(bounds[0])
     if shape:
         H = dense(problem.hessian(u, np.zeros(n, problem.dtype)).matvec, n, np.float64)

@@ -16,7 +16,7 @@ def as_array(name, value):
     """
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has no single meaning here; pass {name}.filled(...) or drop the masked entries")
-    if not isinstance(value, np.ndarray) and array_api_compat.is_array_api_obj(value):
+    if not isinstance(value, np.ndarray | np.generic) and array_api_compat.is_array_api_obj(value):
         kind = type(value)
         raise TypeError(f"{name}: got {kind.__module__}.{kind.__name__}; pass a NumPy array (nothing is copied from a device silently)")
     try:
@@ -65,6 +65,23 @@ def fit_finite(name, value, shape, dtype, batch=False):
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: contains NaN or infinity (or overflows {np.dtype(dtype)}){where(~np.isfinite(array), core)}")
     return array
+
+
+def answer(name, value, *shapes, kinds="fiub"):
+    """Return what a user's function returned as an array of one of the shapes, or raise an error that names the function."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: returned a masked array, which has no single meaning here; return its .filled(...)")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(f"{name}: returned no array: {error}") from None
+    if array.dtype.kind not in kinds:
+        raise TypeError(f"{name}: returned dtype {array.dtype}; expected real floats")
+    for shape in shapes:
+        column = array.ndim == len(shape) + 1 and 1 in array.shape  # a LinearOperator may keep one
+        if array.shape == shape or column and array.size == math.prod(shape):
+            return array.reshape(shape)
+    raise ValueError(f"{name}: returned shape {array.shape}; expected {' or '.join(map(str, shapes))}")
 
 
 def matrix(name, value, rows=None, cols=None, like=""):

@@ -192,21 +192,31 @@ def default_rtol(dtype):
     return 1e-5 if np.dtype(dtype).itemsize == 4 else 1e-10
 
 
-def range_part(problem, owners, k, u, w, g):
+def hessian(problem, guard, u, w):
+    """Return H at the vectors u and w; one that the user wrote is called through its guard, on copies."""
+    from scipy.sparse.linalg import LinearOperator
+
+    if guard is None:
+        return problem.hessian(u.reshape(problem.outer_shape), w.reshape(problem.inner_shape))
+    product, adjoint = guard.hessian(u.copy(), w.copy())
+    return LinearOperator((w.size, w.size), dtype=w.dtype, matvec=lambda v: product(v.copy()), rmatvec=lambda v: adjoint(v.copy()))
+
+
+def range_part(problem, guard, owners, k, u, w, g):
     """Return Hy with y = argmin ‖Hy − g‖ by LSMR: the part of g in the range of H (MATH §3); owners[k] is the problem of item k."""
     from scipy.sparse.linalg import lsmr
 
-    H = problem._at(owners[k]).hessian(u.reshape(problem.outer_shape), w.reshape(problem.inner_shape))
+    H = hessian(problem._at(owners[k]), guard, u, w)
     eps = np.finfo(g.dtype).eps
     y = lsmr(H, g, atol=eps, btol=eps, conlim=1 / eps, maxiter=max(100, 10 * g.size))[0]
     return np.asarray(H.matvec(y.astype(g.dtype)), g.dtype).reshape(-1)
 
 
-def iterated(core, problem, method, step, rows, spectrum=None, basis=None):
+def iterated(core, problem, method, step, rows, spectrum=None, basis=None, guard=None):
     """Return the core's adjoint solve by iteration; basis is that of the range of H, where some item needs it."""
     if isinstance(method, CG):
         needed = spectrum is None and problem.symmetric and not method.normal
-        project = partial(range_part, problem, problem._owners(rows.shape)) if needed else None
+        project = partial(range_part, problem, guard, problem._owners(rows.shape)) if needed else None
         return core.cg(cg_stop(method, problem), method.normal, 0.0, basis, project)
     if isinstance(method, Damped):  # H + εI is definite: no projection
         return core.cg(cg_stop(CG(rtol=8 * float(np.finfo(problem.dtype).eps)), problem), False, method.eps, None, None)

@@ -34,7 +34,7 @@ def check(problem, method, inner, route):
 def make(problem, method, inner, route, u=None):
     """Return the Plan; u, needed where H depends on it, is the point at which steps of None are fixed."""
     inner = check(problem, method, inner, route)
-    return _fixed(problem, method, inner, route) if problem.fixed_hessian else moving(problem, method, inner, route, u)
+    return _fixed(problem, method, inner, route) if problem._affine else moving(problem, method, inner, route, u)
 
 
 # --- a Hessian that depends on nothing: factored once ---------------------------------------------------------------

@@ -116,12 +116,18 @@ def reduce(problem, plan, inner, w0):
     rows = transposed(V) @ problem._outer_root().astype(wide)
     X, Y = transposed(adjoint) @ rows, transposed(rows) @ (inner_response[..., None] * cross)
     w_bar = spectrum.inner_run(inner_response, np.zeros(problem.outer_size, problem.dtype), w0)
+    if not np.isfinite(w_bar).all():
+        raise _overflow(problem)
     nothing = np.zeros(problem.outer_shape, problem.dtype)
     g = problem.outer_gradients(nothing, w_bar)[1].astype(wide)
     f = problem.outer_gradients(nothing, np.zeros(problem.inner_shape, problem.dtype))[1]
     # ‖Pw̄‖ + ‖f‖: what cancels in Pw̄ + f, or is orthogonal to V, leaves its rounding
     size = _length(adjoint) * (norm(g) + 2 * norm(f))
     reduced = Reduced(X, Y, matvec(transposed(adjoint), matvec(transposed(V), g)), size, unit)
-    if not all(np.isfinite(array).all() for array in (X, Y, reduced.k, reduced.scale)):
-        raise ValueError(f"problem: its reduced iteration overflows.{problem._blame()}")
+    if not (all(np.isfinite(array).all() for array in (X, Y, reduced.k)) and np.isfinite(reduced.scale).all()):
+        raise _overflow(problem)
     return reduced
+
+
+def _overflow(problem):
+    return ValueError(f"problem: its reduced iteration overflows.{problem._blame()}")

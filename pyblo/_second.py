@@ -1,7 +1,7 @@
 """Products with the Hessian of the reduced objective F*(u) = F(u, w*(u)), for SciPy's Newton methods."""
 import numpy as np
 
-from ._namespace import matvec, transposed
+from ._namespace import as_array, contiguous, matvec, transposed
 from .methods import Exact, require
 from .operators import BatchedOperator
 
@@ -25,14 +25,24 @@ def outer_hessian(plan, u):
             "the outer Hessian is there for Quadratic, TargetLearning and Ridge")
     m, shape = problem.outer_size, problem._shape(u=u)
     if shape:
-        apply = _fixed(plan) if problem.fixed_hessian else _each(problem, u, shape)
+        each = _fixed(plan) if problem.fixed_hessian else _each(problem, u, shape)
+
+        def apply(v):
+            return each(_vectors(v))
+
         return BatchedOperator((*shape, m, m), problem.dtype, apply, apply)
     one = _fixed(plan) if problem.fixed_hessian else _ridge(problem, u)
 
     def apply(v):
-        return one(np.ravel(v))
+        return one(_vectors(np.ravel(v)))
 
     return LinearOperator((m, m), matvec=apply, rmatvec=apply, dtype=problem.dtype)
+
+
+def _vectors(v):
+    """Return vectors as a contiguous array of floats."""
+    v = as_array("v", v)
+    return contiguous(v, v.dtype, "v")
 
 
 def _fixed(plan):
@@ -70,15 +80,15 @@ def _ridge(problem, u, which=""):
     try:
         factor = problem._factory().at(u)
     except (np.linalg.LinAlgError, FloatingPointError) as error:
-        raise ValueError(f"u: F* has no Hessian there: {error}{which}") from None
+        raise ValueError(f"u: F* has no Hessian there: {error}{which}.{problem._blame()}") from None
     if factor.cholesky is None:
-        raise ValueError("u: F* has no Hessian where H(u) is singular{which}; raise the penalties")
+        raise ValueError(f"u: F* has no Hessian where H(u) is singular{which}; raise the penalties")
     w = factor.inner_solution(np.zeros(problem.inner_size, problem.dtype))
     q = factor.solve(problem.outer_gradients(u, w)[1])
     one = problem.penalty == "scalar"
 
     def apply(v):
-        v = np.broadcast_to(np.ravel(v), w.shape)
+        v = np.broadcast_to(v, w.shape)
         change = slopes * v
         dw = -factor.solve(change * w)
         dq = factor.solve(problem._outer_product(dw) - change * q)

@@ -92,8 +92,8 @@ def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, 
     if step is not None:
         step = _checked_step(step)
         batch = broadcast(("problem", batch), ("step", np.shape(step)))
-    elif not problem.fixed_hessian:
-        raise ValueError("step: the Hessian of this problem depends on u, so there is no default outer step; pass one")
+    elif not problem._affine:
+        raise ValueError(f"step: {type(problem).__name__} is not known to be quadratic, so there is no default outer step; pass one")
     if callback is not None and batch:
         raise ValueError(f"callback: is called for one problem only, and this is a batch of shape {batch}; run its problems one at a time")
     plan = prepared.plan(u)
@@ -120,7 +120,7 @@ def _checked_step(step):
 def _outer_step(prepared, plan, step, w0, warm):
     """Return the outer steps, and how fast each u drifts where the reduced objective has no lower bound, else 0."""
     problem = prepared.problem
-    bounded = np.asarray(problem._outer_bounded() if problem.fixed_hessian and isinstance(prepared.method, Exact) else True)
+    bounded = np.asarray(problem._outer_bounded() if problem._affine and isinstance(prepared.method, Exact) else True)
     if bounded.all() and step is not None:
         return step, 0.0
     full = warm or getattr(prepared.run, "steps", 0) is None

@@ -47,7 +47,7 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     (array([1., 7.]), True)
     """
     run = _plan.check(problem, method, inner, "auto")
-    require(problem.fixed_hessian, f"problem: {type(problem).__name__} has a Hessian that depends on u; its loop is not affine")
+    require(problem._affine, f"problem: the loop of {type(problem).__name__} is not known to be affine; Quadratic and TargetLearning are")
     require(not isinstance(method, CG), "method: CG is not affine in the outer gradient; its limit has no closed form")
     require(getattr(run, "steps", 0) is not None, "inner: GradientDescent until a tolerance is not affine; give it steps")
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")

@@ -106,22 +106,21 @@ class ValueAndGrad:
 
     def __call__(self, u):
         u = as_array("u", u)
-        shape = self.prepared.problem.outer_shape
-        flat = u.ndim == 1 and u.size == self.prepared.problem.outer_size  # as SciPy's optimisers hand it over
-        raw = self.prepared._evaluate(u.reshape(shape) if flat else u, None, self.w0)
+        raw = self.prepared._evaluate(self._shaped(u), None, self.w0)
         if not raw.ending.success.all():
             warnings.warn(raw.message, RuntimeWarning, stacklevel=2)
         return raw.value, raw.grad.reshape(u.shape) if not raw.shape else raw.grad
 
     def hessp(self, u, p):
         """Return ∇²F*(u) p, for `scipy.optimize.minimize(…, jac=True, hessp=…)`."""
+        u, p = self._shaped(as_array("u", u)), self.prepared.problem._u(self._shaped(as_array("p", p)), "p")
+        H = self.prepared.outer_hessian(u)
+        return H @ p if len(H.shape) > 2 or p.ndim == 1 else H.matmat(p.reshape(-1, p.shape[-1]).T).T.reshape(p.shape)
+
+    def _shaped(self, x):
+        """Return x in the outer shape where it is flat, as SciPy's optimisers hand it over."""
         problem = self.prepared.problem
-        u, p = as_array("u", u), as_array("p", p)
-        for name, array in (("u", u), ("p", p)):
-            if array.size != problem.outer_size and not (problem._takes_batches and array.shape[-1:] == problem.outer_shape):
-                raise ValueError(f"{name}: shape {array.shape} does not fit; expected {problem.outer_shape}")
-        u, p = (array.reshape(problem.outer_shape) if array.size == problem.outer_size else array for array in (u, p))
-        return self.prepared.outer_hessian(u) @ (p if problem._takes_batches else p.ravel())
+        return x.reshape(problem.outer_shape) if x.shape == (problem.outer_size,) else x
 
 
 class Prepared:
@@ -139,7 +138,7 @@ class Prepared:
         self.run = _plan.check(problem, method, inner, route)
         self.problem, self.method, self.inner, self.route = problem, method, inner, route
         self._lock = threading.Lock()
-        self._made = _plan.make(problem, method, inner, route) if problem.fixed_hessian else None
+        self._made = _plan.make(problem, method, inner, route) if problem._affine else None
 
     def __repr__(self):
         return f"Prepared({type(self.problem).__name__}, method={self.method}, inner={self.inner}, route={self.route!r})"

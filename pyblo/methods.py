@@ -21,7 +21,7 @@ def check_count(name, value, least=0):
         return value
     try:
         count = value.__index__()
-    except AttributeError:
+    except (AttributeError, TypeError):  # arrays have the method and refuse
         raise TypeError(f"{name}: expected an integer, got {value!r}") from None
     require(count >= least and not isinstance(value, bool | np.bool_), f"{name}: {value!r} is not valid; expected an integer ≥ {least}")
     return count

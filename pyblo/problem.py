@@ -104,6 +104,11 @@ class Problem(abc.ABC):
         """Whether inner_solution is given."""
         return type(self).inner_solution is not Problem.inner_solution
 
+    @property
+    def _affine(self):
+        """Whether H is fixed and its factors are ours to see, as in Quadratic and TargetLearning; a user's claim has no factors."""
+        return self.fixed_hessian and hasattr(self, "_factored_shape")
+
     def _blame(self):
         """Return which arrays of the problem hold NaN, infinity, or numbers whose squares leave the range, or an empty string."""
         arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray) and value.size}

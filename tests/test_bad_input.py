@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -109,6 +110,7 @@ SHAPES = {
         lambda: SYSTEM.cg(TWO, np.ones(3)),
         lambda: SYSTEM.cg(TWO, 1.0),
         lambda: SYSTEM.neumann(TWO, np.ones(3), terms=1),
+        lambda: SYSTEM.cg(np.stack([TWO, TWO]), np.ones((3, 2))),
     ],
     "x0": [lambda: SYSTEM.cg(TWO, ONE, np.ones(3))],
 }
@@ -250,6 +252,9 @@ VALUES = {
         lambda: loop(step=NAN),
         lambda: loop(step=INF),
         lambda: SYSTEM.neumann(TWO, ONE, terms=3, step=-0.1),
+        lambda: SYSTEM.neumann(np.stack([TWO, TWO]), ONE, terms=1, step=[0.1, 0.1, 0.1]),
+        lambda: pyblo.cold_start(ridge(), ONE),
+        lambda: pyblo.warm_start(ridge(), ONE),
     ],
     "problem": [lambda: pyblo.equilibria.cold_start(ridge(), ONE)],
     "method": [lambda: pyblo.equilibria.cold_start(quadratic(), ONE, None, pyblo.CG())],
@@ -260,12 +265,29 @@ KINDS = {
     "method": [lambda: gradient(method="Exact"), lambda: gradient(method=pyblo.Exact), lambda: loop(method=None)],
     "inner": [lambda: gradient(inner=pyblo.ClosedForm), lambda: gradient(inner="gd")],
     "terms": [lambda: pyblo.Neumann(1.5), lambda: pyblo.Neumann("3"), lambda: pyblo.Neumann(None)],
-    "steps": [lambda: pyblo.Unrolled(2.0)],
     "eps": [lambda: pyblo.Damped("small"), lambda: pyblo.Damped(1j)],
     "maxiter": [lambda: loop(maxiter=2.5)],
     "callback": [lambda: loop(callback=3)],
     "h": [lambda: quadratic(h="zero")],
+    "log": [lambda: ridge(log="yes"), lambda: ridge(log=1)],
+    "dtype": [lambda: user_problem(dtype=np.float16), lambda: user_problem(dtype=complex)],
+    "outer_shape": [lambda: user_problem(np.array([2, 2])), lambda: user_problem(2.0), lambda: user_problem(("2",))],
+    "outer_gradients": [lambda: gradient_of_user(lambda u, w: w), lambda: gradient_of_user(lambda u, w: [u, w])],
+    "steps": [lambda: pyblo.Unrolled(2.0), lambda: pyblo.Unrolled(np.array([1, 2]))],
 }
+
+
+def user_problem(shape=1, outer_gradients=lambda u, w: (0 * u, w), **keywords):
+    """f = ½(w − u)², F = ½w², by functions."""
+    return pyblo.FunctionProblem(
+        shape, shape, outer_value=lambda u, w: 0.5 * np.sum(w * w), outer_gradients=outer_gradients,
+        inner_gradient=lambda u, w: w - u, hessian_product=lambda u, w, v: v, cross_adjoint=lambda u, w, q: -q, **keywords)
+
+
+def gradient_of_user(outer_gradients):
+    """The hypergradient of a problem with these outer gradients."""
+    inner = pyblo.GradientDescent(steps=1, step=1.0)
+    return gradient(user_problem(outer_gradients=outer_gradients), [1.0], method=pyblo.Identity(), inner=inner)
 
 
 def loop_of(problem):
@@ -372,6 +394,50 @@ def test_nothing_is_silently_not_finite(name):
         assert found.message
 
 
+def test_an_array_of_another_library_is_named():
+    class Foreign:
+        """As CuPy's or Torch's arrays say what they are."""
+
+        def __array_namespace__(self):
+            return np
+
+    for name, call in (("u", lambda a: gradient(u=a)), ("A", lambda a: quadratic(A=a)), ("b", lambda a: SYSTEM.cg(TWO, a))):
+        with pytest.raises(TypeError, match=rf"{name}: got .*Foreign"):
+            call(Foreign())
+
+
+def test_what_cannot_be_allocated_is_named_with_its_bytes(monkeypatch):
+    def refuse(*arguments):
+        raise MemoryError
+
+    wide = np.broadcast_to(np.float32(1), (3, 3))
+    monkeypatch.setattr(np, "require", refuse)
+    with pytest.raises(MemoryError, match=r"A would take 36 bytes"):
+        SYSTEM.cg(wide, np.ones(3, np.float32))
+
+
+def test_what_cannot_fit_is_refused_before_it_is_tried(monkeypatch):
+    monkeypatch.setattr(os, "sysconf", lambda name: 4)  # a machine of 16 bytes
+    with pytest.raises(MemoryError, match="history.* would take .* bytes, and this machine has 16"):
+        pyblo.cold_start(user_problem(), ONE[:1], method=pyblo.Identity(), inner=pyblo.GradientDescent(steps=1), step=1.0, maxiter=9)
+
+
+def test_negative_penalties_have_no_inner_solution():
+    with pytest.raises(ValueError, match="u: with the penalties"):
+        ridge(log=False).inner_solution([-50.0, -50.0])
+
+
+def test_a_singular_ridge_problem_has_no_outer_hessian():
+    problem = ridge(X=np.ones((4, 2)), log=False)
+    with pytest.raises(ValueError, match="u: F.* singular"):
+        pyblo.prepare(problem).outer_hessian([0.0, 0.0])
+
+
+def test_a_target_problem_whose_eigenvalues_underflow_is_named():
+    with pytest.raises(ValueError, match="Phi: singular values"):
+        gradient(target(Phi=1e-170 * np.eye(2, 3)))
+
+
 EMPTY = {
     "no inner variables": (
         "A",
@@ -466,10 +532,12 @@ LONG = {
 }
 
 SCRIPT = """
+import signal
 import sys
 import numpy as np
 import pyblo
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell inherit an ignored one
 rng = np.random.default_rng(0)
 factor = rng.standard_normal((150, 150))
 A, b, u = factor @ factor.T, rng.standard_normal(150), np.ones(150)
@@ -504,6 +572,8 @@ def test_interrupt_returns_within_half_a_second(name):
         env=environment,
         preexec_fn=listen_to_interrupts,
     ) as child:
+        end = threading.Timer(60, child.kill)  # else a signal that is lost would be waited for without end
+        end.start()
         try:
             assert child.stdout.readline() == "ready\n"
             time.sleep(0.7)
@@ -513,4 +583,5 @@ def test_interrupt_returns_within_half_a_second(name):
             assert time.monotonic() - sent < 0.5
             assert child.stdout.readline() == "True\n"
         finally:
+            end.cancel()
             child.kill()

@@ -542,6 +542,45 @@ def test_value_and_grad_and_the_outer_hessian_of_a_batch(kind):
         assert close(one.outer_hessian(u).todense()[1, 2], one.outer_hessian(u[1, 2]) @ np.eye(m))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_of_an_outer_hessian_are_arrays_of_any_kind(kind):
+    rng = np.random.default_rng(16)
+    problem = KINDS[kind](rng, (2,))
+    u, m = point(rng, problem)[0], problem.outer_size
+    H, wide = pyblo.prepare(problem).outer_hessian(u), rng.standard_normal((2, 2 * m))
+    v = wide[:, ::2]
+    assert np.array_equal(H @ v, H @ v.copy()) and np.array_equal(H @ v.astype(v.dtype.newbyteorder()), H @ v.copy())
+    for bad in (v * 1j, v.astype(np.float16)):
+        with pytest.raises(TypeError, match="v: .*dtype"):
+            H @ bad
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_products_of_one_outer_hessian_with_a_batch_of_vectors(kind):
+    rng = np.random.default_rng(17)
+    function = pyblo.value_and_grad(KINDS[kind](rng))
+    u, p = rng.standard_normal(function.prepared.problem.outer_shape), rng.standard_normal((2, 3, *function.prepared.problem.outer_shape))
+    products = function.hessp(u, p)
+    assert products.shape == (2, 3, function.prepared.problem.outer_size)
+    assert all(np.array_equal(products[index], function.hessp(u, p[index])) for index in np.ndindex(2, 3))
+    with pytest.raises(ValueError, match=r"p: shape .* does not fit"):
+        function.hessp(u, np.append(u, 1.0))
+
+
+def test_a_problem_of_a_batch_without_an_outer_hessian_is_named():
+    prepared = pyblo.prepare(pyblo.Ridge(np.ones((4, 2)), np.ones(4), np.eye(2), np.ones(2), log=False))
+    with pytest.raises(ValueError, match=r"u: F.* singular \(problem 1 of the batch\); raise the penalties"):
+        prepared.outer_hessian([[1.0, 1.0], [0.0, 0.0]])
+    with pytest.raises(ValueError, match=r"u: F.* below zero \(problem 1 of the batch\)\.$"):
+        prepared.outer_hessian([[1.0, 1.0], [-50.0, 0.0]])
+
+
+def test_an_overflow_in_a_batch_of_limits_is_an_error():
+    problem = pyblo.Quadratic(np.stack([np.eye(2), 1e-200 * np.eye(2)]), -np.eye(2), np.eye(2), d=[1e200, 0.0])
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="problem: its reduced iteration overflows.* d .*scale the data"):
+        pyblo.cold_start(problem, np.ones(2))
+
+
 def test_a_failure_in_a_batch_is_told_and_warned_of():
     A = np.stack([np.eye(40), np.diag(np.logspace(-8, 0, 40)), np.eye(40)])
     problem = pyblo.Quadratic(A, np.eye(40), np.eye(40))

@@ -35,9 +35,14 @@ def lengthened(array):
     return (LONG, *array.shape[1:])
 
 
+def read_by_pyblo():
+    """The entries of the zoo whose argument SciPy does not look at first, as at the vectors of an operator."""
+    return [entry for entry in zoo.entries() if entry.argument != "v"]
+
+
 def of_everything():
     """Every argument of the zoo, long in float64, float32, int8 and in the wrong byte order: mostly the wrong shape."""
-    for entry in zoo.entries():
+    for entry in read_by_pyblo():
         for dtype in (">f8", "f8", "f4", "i1"):
             yield f"{entry.name} {dtype}", entry.argument, entry.call, big(lengthened(entry.value), dtype)
 
@@ -110,7 +115,7 @@ UNREAD += ("TargetLearning.cross", "TargetLearning.outer_value", "Ridge.outer_va
 @pytest.mark.parametrize("group", ["everything", "fitting"])
 def test_long_arrays_are_refused_by_name(lines, group):
     judged = {f"{line['name']}({line['argument']})": wrong(line) for line in lines if line["group"] == group}
-    assert len(judged) == {"everything": 4 * len(list(zoo.entries())), "fitting": 11}[group]
+    assert len(judged) == {"everything": 4 * len(read_by_pyblo()), "fitting": 11}[group]
     assert not {name: text for name, text in judged.items() if text}
 
 

@@ -10,6 +10,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 import pyblo
 
 N, M = 5, 4
+NOISE = np.random.default_rng(0)
 
 
 class Logistic(pyblo.Problem):
@@ -185,7 +186,7 @@ def skewed(problem, original, u, w):
 
 
 def random_noise(problem, original, u, w):
-    return original(u, w) * (1 + 1e-6 * np.random.random())
+    return original(u, w) * (1 + 1e-6 * NOISE.random())
 
 
 def raised(problem, original, u, w):
@@ -268,6 +269,141 @@ def test_a_problem_without_inner_solution_is_named(A, d, method, kind, words, dt
     report = pyblo.check_problem(pyblo.Quadratic(A, B, P, d=d), [0.5], [0.3, 0.7])
     (failure,) = report.failures
     assert (failure.method, failure.name) == (method, kind) and words in failure.message
+
+
+def attributes(**changes):
+    """A Quadratic with other attributes."""
+    base = quadratic(np.random.default_rng(3))
+    fields = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
+    properties = {name: property(lambda self, value=value: value) for name, value in changes.items()}
+    return type("Changed", (pyblo.Quadratic,), properties)(**fields)
+
+
+@pytest.mark.parametrize("changes", [{"dtype": np.dtype(int)}, {"outer_size": 3}, {"inner_size": 2}, {"inner_shape": None}])
+def test_attributes_that_do_not_fit_are_a_finding(changes):
+    report = pyblo.check_problem(attributes(**changes), np.ones(M), np.ones(N))
+    assert [(check.method, check.name) for check in report.checks] == [("attributes", "runs")] and not report.success
+
+
+def test_a_batch_is_refused():
+    with pytest.raises(TypeError, match="problem: has batch_shape .* one problem"):
+        base = quadratic(np.random.default_rng(3))
+        pyblo.check_problem(dataclasses.replace(base, A=np.stack([base.A, base.A])), np.ones(M), np.ones(N))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_cross_product_that_is_not_given_is_judged_by_its_adjoint(sign):
+    base = quadratic(np.random.default_rng(3))
+    A, B, P, d, f = (getattr(base, name) for name in "ABPdf")
+    problem = pyblo.FunctionProblem(
+        M, N, outer_value=lambda u, w: w @ (0.5 * (P @ w) + f), outer_gradients=lambda u, w: (0 * u, P @ w + f),
+        inner_gradient=lambda u, w: A @ w + B @ u + d, hessian_product=lambda u, w, v: A @ v,
+        cross_adjoint=lambda u, w, q: sign * (B.T @ q))
+    report = check(problem)
+    assert any("products with cross" in what for what in report.skipped)
+    assert [(check.method, check.name) for check in report.checks if "cross" in check.method][-1] == ("cross", "derivative")
+    assert report.success == (sign == 1)
+    assert {(check.method, check.name) for check in report.failures} == (set() if sign == 1 else {("cross", "derivative")})
+
+
+def test_a_symmetric_hessian_needs_no_adjoint_and_cross_does():
+    def one_way(problem, original, u, w):
+        operator = original(u, w)
+        return LinearOperator(operator.shape, matvec=operator.matvec, dtype=operator.dtype)
+
+    report = check(planted("hessian", one_way))
+    assert report.success and any("hessian.H" in what for what in report.skipped)
+    assert {check.method for check in check(planted("cross", one_way)).failures} == {"cross"}
+
+
+def test_an_adjoint_that_gives_up_later_is_a_finding():
+    calls = []
+
+    def tired(problem, original, u, w):
+        operator = original(u, w)
+
+        def adjoint(q):
+            calls.append(q)
+            if len(calls) > 3:  # those of its contract
+                raise NotImplementedError("tired")
+            return operator.rmatvec(q)
+
+        return LinearOperator(operator.shape, matvec=operator.matvec, rmatvec=adjoint, dtype=operator.dtype)
+
+    (failure,) = check(planted("cross", tired)).failures
+    assert (failure.method, failure.name) == ("cross", "runs") and "tired" in failure.message
+
+
+def only_at(point, method):
+    """A Quadratic of which a method is known at one w only, and elsewhere raises."""
+    def narrow(problem, original, u, w):
+        if not np.array_equal(w, point):
+            raise ValueError("outside the domain")
+        return original(u, w)
+
+    return planted(method, narrow)
+
+
+def test_a_domain_of_one_point_shows():
+    w = np.arange(1.0, N + 1)
+    report = pyblo.check_problem(only_at(w, "inner_gradient"), np.ones(M), w)
+    found = [failure for failure in report.failures if "cannot be evaluated near" in failure.message]
+    assert found and {failure.method for failure in found} == {"inner_gradient"} and "outside the domain" in found[0].message
+    report = pyblo.check_problem(only_at(w, "hessian"), np.ones(M), w)
+    assert ("hessian", "fixed") in {(failure.method, failure.name) for failure in report.failures}
+
+
+class Walled(Smooth):
+    """With a wall: f is NaN where the first w is above 1."""
+
+    def inner_value(self, u, w):
+        return super().inner_value(u, w) * (1.0 if w.real[0, 0] <= 1 else np.nan)
+
+    def inner_gradient(self, u, w):
+        return super().inner_gradient(u, w) * (1.0 if w.real[0, 0] <= 1 else np.nan)
+
+
+def test_differences_keep_away_from_a_wall():
+    w = np.array([[0.999], [3.0], [-2.0]])
+    report = pyblo.check_problem(Walled(), np.ones((2, 2)), w)
+    assert report.success and ("hessian", "derivative") in {(check.method, check.name) for check in report.checks}
+
+
+class Slope(pyblo.Problem):
+    """f = ¼w₁⁴ + w₂ + uw₁, F = ½‖w‖²: no lower bound, and not quadratic."""
+
+    outer_shape, inner_shape, dtype = (1,), (2,), np.dtype(np.float64)
+
+    def inner_value(self, u, w):
+        return w[0] ** 4 / 4 + w[1] + u[0] * w[0]
+
+    def inner_gradient(self, u, w):
+        return np.array([w[0] ** 3 + u[0], 1.0])
+
+    def outer_value(self, u, w):
+        return 0.5 * w @ w
+
+    def outer_gradients(self, u, w):
+        return 0 * u, w.copy()
+
+    def hessian(self, u, w):
+        return aslinearoperator(np.diag([3 * w[0] ** 2, 0.0]))
+
+    def cross(self, u, w):
+        return aslinearoperator(np.array([[1.0], [0.0]]))
+
+
+def test_a_slope_without_curvature_is_information_where_f_is_not_quadratic():
+    report = check(Slope())
+    notes = [check for check in report.checks if check.name == "bounded"]
+    assert report.success and len(notes) == 1 and "for information, ∇f has a part of length 1 " in notes[0].message
+
+
+def test_lanczos_that_does_not_converge_raises_no_alarm():
+    n = 450
+    problem = pyblo.Quadratic(np.diag(np.logspace(-12, 0, n)), np.eye(n, 3), np.eye(n))
+    report = pyblo.check_problem(problem, np.ones(3), np.ones(n))
+    assert report.success and ("hessian", "semidefinite") in {(check.method, check.name) for check in report.checks}
 
 
 def test_large_operators_are_judged_by_lanczos_and_random_vectors():

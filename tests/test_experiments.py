@@ -15,7 +15,7 @@ from flint import arb, arb_mat, ctx
 
 import pyblo
 from pyblo import plotting
-from pyblo.experiments import EXPERIMENTS, antidistillation, need, ridge_parkinson
+from pyblo.experiments import EXPERIMENTS, antidistillation, need, ridge_parkinson, spectral_filters
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # ‖u‖² of the paper's task, to four digits: the pseudoinverse, then by terms and by ε
@@ -118,6 +118,33 @@ def test_paper_settings_are_the_defaults():
 def test_reciprocal_amplitudes():
     result = antidistillation.run(terms=(2,), eps=(), inner_step=1e-3, amplitudes="reciprocal", sweep=2, eps_range=(1.0, 10.0))
     np.testing.assert_allclose([run.limit.fun for run in result.runs], 0, atol=1e-20)
+
+
+def test_a_limit_that_does_not_exist_is_said(monkeypatch):
+    nowhere = pyblo.equilibria.Equilibrium(None, None, np.nan, pyblo.Status.DIVERGED, "there is no limit")
+    monkeypatch.setattr(pyblo.equilibria, "cold_start", lambda *arguments, **keywords: nowhere)
+    with pytest.raises(ValueError, match="Exact.*there is no limit"):
+        antidistillation.run(terms=(), eps=(), sweep=2)
+    sweep = antidistillation._sweep(antidistillation.task(3, (-2.0, 2.0), (0.0, 2.0), 2, "reciprocal").problem, [1, 2], [None, None])
+    assert np.isnan(sweep.u).all() and np.isnan(sweep.w).all()
+
+
+def test_experiments_run_without_a_listener(ridge):
+    quiet = ridge_parkinson.run(splits=1, penalties=(1e-2, 1e2, 2), folds=2, maxiter=3)
+    assert set(quiet.trials) == set(ridge.trials) and all(len(trials) == 1 for trials in quiet.trials.values())
+
+
+def test_the_largest_deviation_between_two_values_or_at_one():
+    # |r₁/r₂ − 1| = 1 − log²λ has its top at λ = 1, between the samples
+    class Filter:
+        def __init__(self, response):
+            self.filter = response
+
+    bump, one = Filter(lambda x: 2 - (np.log(x)) ** 2), Filter(np.ones_like)
+    where, size = spectral_filters.largest_deviation(bump, one, np.array([0.5, 0.8, 1.3, 2.0]))
+    assert abs(where - 1) <= 1e-5 and abs(size - 1) <= 1e-10
+    flat = Filter(lambda x: np.where(x == 1.0, 3.0, 1.0))  # a peak that no search finds: the sample itself is returned
+    assert spectral_filters.largest_deviation(flat, one, np.array([0.5, 1.0, 2.0])) == (1.0, 2.0)
 
 
 def parsed(text):

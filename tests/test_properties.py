@@ -12,7 +12,6 @@ EPS = np.finfo(float).eps
 seeds = st.integers(0, 2**32 - 1)
 powers = st.integers(-30, 30)
 properties = settings(
-    max_examples=60,
     deadline=None,
     derandomize=True,
     database=None,

@@ -1,5 +1,6 @@
 """Results as people read them: summaries, HTML, charts, and the texts of statuses."""
 import dataclasses
+import importlib
 import sys
 from html.parser import HTMLParser
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 import pyblo
+from pyblo import _report, experiments
+from pyblo._report import Report
 from pyblo.equilibria import Equilibrium
 from pyblo.result import BilevelResult, History, HypergradientResult, SolveInfo
 
@@ -35,6 +38,21 @@ def results(problem):
         "no systems": pyblo.linalg.cg(np.ones((0, 2, 2)), np.ones((0, 2)))[1],
         "empty": BilevelResult(),
     }
+
+
+def test_a_report_needs_rows():
+    with pytest.raises(NotImplementedError):
+        Report().summary()
+
+
+@pytest.mark.parametrize("need", [_report.need, experiments.need])
+def test_what_matplotlib_itself_lacks_is_named_as_it_is(need, monkeypatch):
+    def lacking(module):
+        raise ModuleNotFoundError("No module named 'PIL'", name="PIL")
+
+    monkeypatch.setattr(importlib, "import_module", lacking)
+    with pytest.raises(ModuleNotFoundError, match="PIL"):
+        need("matplotlib")
 
 
 class Table(HTMLParser):

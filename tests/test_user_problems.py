@@ -105,6 +105,25 @@ def test_closed_form_inner_solutions_are_the_users():
     assert np.allclose(found.grad, expected.grad, rtol=1e-12) and np.allclose(found.w, expected.w, rtol=1e-12)
 
 
+def test_a_claim_that_the_hessian_is_fixed_changes_nothing():
+    class Fixed(Written):
+        fixed_hessian = True
+
+    case = Case(14)
+    for method in METHODS:
+        keywords = {"method": method, "inner": inner_for(method), "w0": case.w0}
+        found, expected = (pyblo.hypergradient(kind(case), case.u, **keywords) for kind in (Fixed, Written))
+        assert np.array_equal(found.grad, expected.grad) and found.status == expected.status
+    for run in (pyblo.cold_start, pyblo.warm_start):
+        assert run(Fixed(case), case.u, step=0.01, maxiter=3).fun == run(Written(case), case.u, step=0.01, maxiter=3).fun
+        with pytest.raises(ValueError, match="step"):
+            run(Fixed(case), case.u)
+    with pytest.raises(ValueError, match="problem"):
+        pyblo.equilibria.cold_start(Fixed(case), case.u)
+    with pytest.raises(ValueError, match="problem"):
+        pyblo.prepare(Fixed(case)).outer_hessian(case.u)
+
+
 def functions_of(case):
     return {
         "outer_value": lambda u, w: w @ (0.5 * (case.P @ w) + case.f),
@@ -277,6 +296,84 @@ def test_what_is_missing_is_named():
         pyblo.FunctionProblem(4, 6, **{**functions_of(case), "hessian_product": 3})
     with pytest.raises(ValueError, match="normal"):
         pyblo.hypergradient(contraction(1)[0], np.zeros(3), method=pyblo.CG(), inner=pyblo.GradientDescent())
+
+
+def test_without_an_inner_value_it_says_so():
+    problem = pyblo.FunctionProblem(4, 6, **functions_of(Case(12)))
+    for unfinished in (problem, Written(Case(12))):
+        with pytest.raises(NotImplementedError, match="inner_value"):
+            unfinished.inner_value(np.zeros(4), np.zeros(6))
+    given = pyblo.FunctionProblem(4, 6, **functions_of(Case(12)), inner_value=lambda u, w: 2.5)
+    assert given.inner_value(np.zeros(4), np.zeros(6)) == 2.5
+
+
+@pytest.mark.parametrize("w0", [None, np.ones(6)])
+def test_an_inner_solution_by_a_function_gets_the_start(w0):
+    seen = []
+
+    def solution(u, start):
+        seen.append(start.copy())
+        return start + u[0]
+
+    problem = pyblo.FunctionProblem(4, 6, **functions_of(Case(12)), inner_solution=solution)
+    start = np.zeros(6) if w0 is None else w0
+    assert np.array_equal(problem.inner_solution(np.full(4, 3.0), w0), start + 3) and np.array_equal(seen[-1], start)
+    found = pyblo.hypergradient(problem, np.full(4, 3.0), w0=w0, method=pyblo.Identity())
+    assert np.array_equal(found.w, start + 3)
+    with pytest.raises(NotImplementedError, match="GradientDescent"):
+        contraction(1)[0].inner_solution(np.zeros(3))
+
+
+def test_a_hessian_that_is_not_finite_is_a_status():
+    case = Case(15)
+    problem = Written(case, lambda which, call, value: value * np.nan if which == "hessian" else value)
+    found = pyblo.hypergradient(problem, case.u)
+    assert found.status == pyblo.Status.DIVERGED and "hessian: returned NaN" in found.message
+
+
+def test_products_of_a_map_with_columns_and_matrices():
+    problem, u, w, _, C, D, _ = contraction(3)
+    V = np.random.default_rng(0).standard_normal((5, 4))
+    H, M = problem.hessian(u, w), problem.cross(u, w)
+    assert np.allclose(H @ V, V - C @ V, atol=1e-15) and np.allclose(H.H @ V, V - C.T @ V, atol=1e-15)
+    assert np.allclose(M @ V[:3], -D @ V[:3], atol=1e-15) and np.allclose(M.H @ V, -D.T @ V, atol=1e-15)
+    assert np.array_equal(H @ V[:, :1], (H @ V[:, 0])[:, None])
+    # (its outer gradient is w itself)
+    assert {failure.method for failure in pyblo.check_problem(problem, u, w).failures} == {"outer_gradients"}
+
+
+@pytest.mark.parametrize("name", ["map", "jvp_w", "vjp_w", "vjp_u"])
+@pytest.mark.parametrize("change", [lambda x: x.sum(), lambda x: x[:1], lambda x: np.ones((2, x.size)), lambda x: x.tolist() + [0.0]])
+def test_a_map_that_would_broadcast_is_named(name, change):
+    problem, u, *_ = contraction(4)
+    functions = dict(problem._functions)
+    right = functions[name]
+    functions[name] = lambda *arguments: change(right(*arguments))
+    wrong = pyblo.FixedPointMap(3, 5, **functions)
+    with pytest.raises(ValueError, match=f"^{name}: returned shape"):
+        pyblo.hypergradient(wrong, u, method=pyblo.Unrolled(3))
+
+
+def test_unsigned_integers_do_not_wrap():
+    # Φ = u, so dF/du = Φ_uᵀ1 = 1; the negative of an unsigned one is 255
+    keywords = {"outer_value": lambda u, w: w.sum(), "outer_gradients": lambda u, w: (0 * u, np.ones(1)), "map": lambda u, w: u.copy(),
+                "jvp_w": lambda u, w, v: 0 * v, "vjp_w": lambda u, w, v: 0 * v}
+    for one in (np.ones(1, np.uint8), np.ones(1, bool), [1]):
+        problem = pyblo.FixedPointMap(1, 1, **keywords, vjp_u=lambda u, w, q, one=one: one)
+        found = pyblo.hypergradient(problem, [2.0], method=pyblo.Identity(), inner=pyblo.GradientDescent(steps=1))
+        assert found.grad[0] == 1.0
+
+
+def test_a_transposed_answer_is_named():
+    def gradient(product):
+        problem = pyblo.FunctionProblem(
+            (2, 3), (2, 3), outer_value=lambda U, W: np.sum(W), outer_gradients=lambda U, W: (0 * U, W),
+            inner_gradient=lambda U, W: W - U, hessian_product=product, cross_adjoint=lambda U, W, Q: -Q)
+        return pyblo.hypergradient(problem, np.ones((2, 3)), method=pyblo.CG(), inner=pyblo.GradientDescent(steps=1, step=1.0)).grad
+
+    with pytest.raises(ValueError, match="hessian_product"):
+        gradient(lambda U, W, V: V.T)
+    assert np.array_equal(gradient(lambda U, W, V: V.ravel()), np.ones((2, 3)))  # a ravelled one has one meaning
 
 
 def test_asymmetric_and_indefinite_hessians_are_named():

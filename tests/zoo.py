@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 from test_bad_input import put
 from test_cg import layouts
 
@@ -143,7 +144,8 @@ class Entry(NamedTuple):
 
     def may_be(self, kind):
         """Whether a kind that is refused elsewhere is right here: any number of rows, one step for a whole batch."""
-        return kind in {"step": NUMBERS}.get(self.argument, ROWS if self.argument in SETTING_ROWS else ())
+        allowed = {"step": NUMBERS, "v": SHAPE}
+        return kind in allowed.get(self.argument, ROWS if self.argument in SETTING_ROWS else ())
 
 
 # Small numbers that every integer type holds; "> 1" of the square ones is the identity
@@ -175,7 +177,8 @@ STEP = 0.0625  # below the limit of every problem here
 
 def point(problem):
     """u and w for a problem."""
-    return np.arange(1.0, 1 + problem.outer_size), np.arange(2.0, 2 + problem.inner_size)
+    u, w = np.arange(1.0, 1 + problem.outer_size), np.arange(2.0, 2 + problem.inner_size)
+    return u.reshape(problem.outer_shape), w.reshape(problem.inner_shape)
 
 
 def loop(run, problem):
@@ -198,12 +201,19 @@ def solution(problem):
     return problem.inner_solution(*point(problem))
 
 
+SHAPE = ("ragged", "dictionary", "text", "empty", "empty list", "one axis more", "one row more", *NUMBERS)  # SciPy's to refuse
 EVALUATED = ("inner_value", "inner_gradient", "outer_value", "outer_gradients", "hessian", "cross")
+FORMULAS = (*EVALUATED, "evaluated", "outer_hessian")
 
 
 def evaluated(problem):
     """All functions of the problem that are formulas."""
     return [getattr(problem, name)(*point(problem)) for name in EVALUATED]
+
+
+def curvature(problem):
+    """The Hessian of the reduced objective."""
+    return pyblo.prepare(problem).outer_hessian(point(problem)[0])
 
 
 ACTIONS = {
@@ -212,6 +222,8 @@ ACTIONS = {
     "Exact": partial(gradient, pyblo.Exact()),
     "CG": partial(gradient, pyblo.CG()),
     "Neumann": partial(gradient, pyblo.Neumann(3)),
+    "Unrolled": partial(gradient, pyblo.Unrolled(3)),
+    "outer_hessian": curvature,
     "equilibria": limit,
     "inner_solution": solution,
     "evaluated": evaluated,
@@ -261,15 +273,202 @@ def of_problem(kind):
     for name in EVALUATED:
         evaluate = getattr(problem, name)
         calls[name] = {"u": lambda v, f=evaluate: f(v, w), "w": lambda v, f=evaluate: f(u, v)}
+    calls |= derivatives(problem, u)
     if problem.fixed_hessian:
         calls["equilibria"] = {
             "u0": lambda v: pyblo.equilibria.cold_start(problem, v),
             "w0": lambda v: pyblo.equilibria.cold_start(problem, u, v),
         }
-    right = {"u": u, "u0": u, "w": w, "w0": w}
+    yield from named(kind.__name__, calls, u, w)
+
+
+def derivatives(problem, u):
+    """u, w0 and the vectors of the derivatives with respect to the start, the step and the reduced objective."""
+    prepared, objective = pyblo.prepare(problem), pyblo.value_and_grad(problem)
+    operator = prepared.outer_hessian(u)
+    rules = {
+        "heavy ball": pyblo.Unrolled(3, STEP, momentum=0.5),
+        "nesterov": pyblo.Unrolled(3, STEP, momentum=0.5, nesterov=True),
+        "forward": pyblo.Unrolled(3, STEP, mode="forward"),
+        "last": pyblo.Unrolled(3, STEP, last=2),
+    }
+    calls = {
+        f"Unrolled {name}": {
+            "u": lambda v, method=method: pyblo.hypergradient(problem, v, method=method, route="iterate"),
+            "w0": lambda v, method=method: pyblo.hypergradient(problem, u, w0=v, method=method, route="iterate"),
+        }
+        for name, method in rules.items()
+    }
+    return calls | {
+        "outer_hessian": {"u": prepared.outer_hessian},
+        "product of outer_hessian": {"v": operator.matvec},
+        "adjoint product of outer_hessian": {"v": operator.rmatvec},
+        "hessp": {"u": lambda v: objective.hessp(v, u), "p": lambda v: objective.hessp(u, v)},
+    }
+
+
+def named(kind, calls, u, w):
+    """Entries of a table of calls by name and argument."""
+    right = {"u": u, "u0": u, "p": u, "v": u, "w": w, "w0": w}
     for name, arguments in calls.items():
         for argument, call in arguments.items():
-            yield Entry(f"{kind.__name__}.{name}", argument, right[argument], call)
+            yield Entry(f"{kind}.{name}", argument, right[argument], call)
+
+
+# --- problems that the user writes -----------------------------------------------------------------------------------
+
+
+def quadratic_functions(A, B, P, d, f):
+    """The functions of a FunctionProblem."""
+    return {
+        "outer_value": lambda u, w: w @ (0.5 * (P @ w) + f),
+        "outer_gradients": lambda u, w: (np.zeros_like(u), P @ w + f),
+        "inner_value": lambda u, w: w @ (0.5 * (A @ w) + B @ u + d),
+        "inner_gradient": lambda u, w: A @ w + B @ u + d,
+        "inner_solution": lambda u, w0: -np.linalg.solve(A, B @ u + d),
+        "hessian_product": lambda u, w, v: A @ v,
+        "cross_adjoint": lambda u, w, q: B.T @ q,
+        "cross_product": lambda u, w, v: B @ v,
+    }
+
+
+def matrix_functions(A, B, P, d, f):
+    """The functions of a FunctionProblem whose u and w are matrices, one problem in each row."""
+    return {
+        "outer_value": lambda U, W: np.sum(W * (0.5 * (W @ P) + f)),
+        "outer_gradients": lambda U, W: (np.zeros_like(U), W @ P + f),
+        "inner_value": lambda U, W: np.sum(W * (0.5 * (W @ A) + U @ B.T + d)),
+        "inner_gradient": lambda U, W: W @ A + U @ B.T + d,
+        "inner_solution": lambda U, W0: -np.linalg.solve(A, (U @ B.T + d).T).T,
+        "hessian_product": lambda U, W, V: V @ A,
+        "cross_adjoint": lambda U, W, Q: Q @ B,
+        "cross_product": lambda U, W, V: V @ B.T,
+    }
+
+
+def map_functions(A, B, P, d, f):
+    """The functions of a FixedPointMap, w = w − (Aw + Bu + d)/8."""
+    quadratic = quadratic_functions(A, B, P, d, f)
+    return {
+        "outer_value": quadratic["outer_value"],
+        "outer_gradients": quadratic["outer_gradients"],
+        "map": lambda u, w: w - (A @ w + B @ u + d) / 8,
+        "jvp_w": lambda u, w, v: v - A @ v / 8,
+        "vjp_w": lambda u, w, v: v - A.T @ v / 8,
+        "vjp_u": lambda u, w, q: B.T @ q / -8,
+        "jvp_u": lambda u, w, v: B @ v / -8,
+    }
+
+
+class Written(pyblo.Problem):
+    """A quadratic problem as a subclass, made of functions."""
+
+    outer_shape, inner_shape, dtype = (2,), (3,), np.dtype(np.float64)
+
+    def __init__(self, **functions):
+        self.functions = functions
+
+    def inner_gradient(self, u, w):
+        return self.functions["inner_gradient"](u, w)
+
+    def inner_solution(self, u, w0=None):
+        return self.functions["inner_solution"](u, w0)
+
+    def outer_value(self, u, w):
+        return self.functions["outer_value"](u, w)
+
+    def outer_gradients(self, u, w):
+        return self.functions["outer_gradients"](u, w)
+
+    def hessian(self, u, w):
+        apply = lambda v: self.functions["hessian"](u, w, v)
+        return LinearOperator((3, 3), matvec=apply, rmatvec=apply, dtype=self.dtype)
+
+    def cross(self, u, w):
+        product, adjoint = (lambda v, name=name: self.functions[name](u, w, v) for name in ("cross", "cross.H"))
+        return LinearOperator((3, 2), matvec=product, rmatvec=adjoint, dtype=self.dtype)
+
+
+def written_functions(A, B, P, d, f):
+    """What a Written problem is made of, by what an error calls it."""
+    functions = quadratic_functions(A, B, P, d, f)
+    for old, new in (("hessian_product", "hessian"), ("cross_product", "cross"), ("cross_adjoint", "cross.H")):
+        functions[new] = functions.pop(old)
+    del functions["inner_value"]
+    return functions
+
+
+DATA = {name: ARRAYS[pyblo.Quadratic][name] for name in ("A", "B", "P", "d", "f")}
+USERS = {
+    "FunctionProblem": (partial(pyblo.FunctionProblem, 2, 3), quadratic_functions(**DATA)),
+    "FunctionProblem of matrices": (partial(pyblo.FunctionProblem, (2, 2), (2, 3)), matrix_functions(**DATA)),
+    "FixedPointMap": (partial(pyblo.FixedPointMap, 2, 3), map_functions(**DATA)),
+    "Written": (Written, written_functions(**DATA)),
+}
+DESCENT = {"inner": pyblo.GradientDescent(steps=3, step=STEP)}
+
+
+def of_user(name):
+    """u, w, w0 and u0 of everything that takes a problem of the user."""
+    make, functions = USERS[name]
+    problem = make(**functions)
+    u, w = point(problem)
+    solve = DESCENT | {"method": pyblo.CG(maxiter=3, normal=True)}
+    settings = {"step": STEP, "maxiter": 2, "method": pyblo.Neumann(3, STEP)} | DESCENT
+    closed = {} if problem.has_inner_solution else DESCENT
+    prepared = pyblo.prepare(problem, **solve)
+    calls = {
+        "hypergradient": {
+            "u": lambda v: pyblo.hypergradient(problem, v, w, **solve),
+            "w": lambda v: pyblo.hypergradient(problem, u, v, **solve),
+            "w0": lambda v: pyblo.hypergradient(problem, u, w0=v, **solve),
+        },
+        "Exact": {
+            "u": lambda v: pyblo.hypergradient(problem, v, **closed),
+            "w0": lambda v: pyblo.hypergradient(problem, u, w0=v, **closed),
+        },
+        "Prepared": {
+            "u": prepared.hypergradient,
+            "w": lambda v: prepared.hypergradient(u, v),
+            "w0": lambda v: prepared.hypergradient(u, w0=v),
+        },
+        "value_and_grad": {
+            "u": pyblo.value_and_grad(problem, **solve),
+            "w0": lambda v: pyblo.value_and_grad(problem, w0=v, **solve)(u),
+        },
+    }
+    for mode in ("reverse", "forward"):
+        method = pyblo.Unrolled(3, STEP, momentum=0.5, mode=mode)
+        calls[f"Unrolled {mode}"] = {
+            "u": lambda v, method=method: pyblo.hypergradient(problem, v, method=method),
+            "w0": lambda v, method=method: pyblo.hypergradient(problem, u, w0=v, method=method),
+        }
+    for run in (pyblo.cold_start, pyblo.warm_start):
+        calls[run.__name__] = {
+            "u0": lambda v, run=run: run(problem, v, **settings),
+            "w0": lambda v, run=run: run(problem, u, v, **settings),
+        }
+    yield from named(name, calls, u, w)
+
+
+def checked():
+    """u and w of check_problem; and of a problem that writes into what it is given."""
+    problems = {kind.__name__: kind(**arrays) for kind, arrays in ARRAYS.items()}
+    problems |= {name: make(**functions) for name, (make, functions) in USERS.items()}
+    problems["a problem that writes"] = Written(**written_functions(**DATA) | {"outer_value": wipe})
+    for name, problem in problems.items():
+        u, w = point(problem)
+        check = {
+            "u": lambda v, problem=problem, w=w: pyblo.check_problem(problem, v, w),
+            "w": lambda v, problem=problem, u=u: pyblo.check_problem(problem, u, v),
+        }
+        yield from named(name, {"check_problem": check}, u, w)
+
+
+def wipe(u, w):
+    """An outer value that writes."""
+    u[...], w[...] = 0, 0
+    return 0.0
 
 
 def linear():
@@ -292,4 +491,7 @@ def entries():
     yield from constructed()
     for kind in ARRAYS:
         yield from of_problem(kind)
+    for name in USERS:
+        yield from of_user(name)
+    yield from checked()
     yield from linear()

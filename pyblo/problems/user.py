@@ -1,7 +1,10 @@
 """Problems made of the user's functions."""
 
+import math
+
 import numpy as np
 
+from .._namespace import answer
 from ..methods import check_count
 from ..problem import Problem
 
@@ -50,12 +53,19 @@ class _Functions(Problem):
     def outer_gradients(self, u, w):
         return self._functions["outer_gradients"](u, w)
 
-    def _vector(self, name, u, w, v, shape):
-        """Return what the named function says of the ravelled vector v, ravelled."""
+    def _answer(self, name, arguments, *shapes):
+        """Return what the named function says, as floats in one of the shapes; complex only where an argument is."""
         function = self._functions[name]
         if function is None:
             raise ValueError(f"{name}: is needed here and was not given")
-        return np.asarray(function(u, w, v.reshape(shape))).reshape(-1)
+        kinds = "fiubc" if any(map(np.iscomplexobj, arguments)) else "fiub"  # check_problem makes complex steps
+        array = answer(name, function(*arguments), *shapes, kinds=kinds)
+        return array.astype(np.result_type(array, self.dtype), copy=False)  # unsigned integers would wrap when negated
+
+    def _vector(self, name, u, w, v, given, returned):
+        """Return what the named function says of the ravelled vector v, ravelled, from the shapes of its argument and answer."""
+        flat = (math.prod(returned),)
+        return self._answer(name, (u, w, v.reshape(given)), returned, flat).reshape(flat)
 
 
 class FunctionProblem(_Functions):
@@ -129,14 +139,14 @@ class FunctionProblem(_Functions):
 
     def hessian(self, u, w):
         def apply(v):
-            return self._vector("hessian_product", u, w, v, self.inner_shape)
+            return self._vector("hessian_product", u, w, v, self.inner_shape, self.inner_shape)
 
         return _operator((self.inner_size, self.inner_size), self.dtype, apply, apply)
 
     def cross(self, u, w):
         return _operator((self.inner_size, self.outer_size), self.dtype,
-                         lambda v: self._vector("cross_product", u, w, v, self.outer_shape),
-                         lambda q: self._vector("cross_adjoint", u, w, q, self.inner_shape))
+                         lambda v: self._vector("cross_product", u, w, v, self.outer_shape, self.inner_shape),
+                         lambda q: self._vector("cross_adjoint", u, w, q, self.inner_shape, self.outer_shape))
 
 
 class FixedPointMap(_Functions):
@@ -184,14 +194,15 @@ class FixedPointMap(_Functions):
 
     def inner_gradient(self, u, w):
         """Return w − Φ(u, w)."""
-        return w - np.asarray(self._functions["map"](u, w))
+        return w - self._answer("map", (u, w), self.inner_shape)
 
     def hessian(self, u, w):
-        n = self.inner_size
-        return _operator((n, n), self.dtype, lambda v: v - self._vector("jvp_w", u, w, v, self.inner_shape),
-                         lambda v: v - self._vector("vjp_w", u, w, v, self.inner_shape))
+        def apply(name):
+            return lambda v: np.ravel(v) - self._vector(name, u, w, v, self.inner_shape, self.inner_shape)
+
+        return _operator((self.inner_size, self.inner_size), self.dtype, apply("jvp_w"), apply("vjp_w"))
 
     def cross(self, u, w):
         return _operator((self.inner_size, self.outer_size), self.dtype,
-                         lambda v: -self._vector("jvp_u", u, w, v, self.outer_shape),
-                         lambda q: -self._vector("vjp_u", u, w, q, self.inner_shape))
+                         lambda v: -self._vector("jvp_u", u, w, v, self.outer_shape, self.inner_shape),
+                         lambda q: -self._vector("vjp_u", u, w, q, self.inner_shape, self.outer_shape))
