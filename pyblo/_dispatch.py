@@ -30,14 +30,17 @@ def cg(A, b, x0, rtol, atol, max_steps, max_asymmetry):
     return _core.cg(A, b, x0, rtol, atol, max_steps, max_asymmetry)
 
 
-def neumann(A, b, terms, step, max_asymmetry):
-    """Return the truncated Neumann series of each system as cg does; step (count,)."""
-    return _core.neumann(A, b, terms, step, max_asymmetry)
+def neumann(A, b, terms, step, limit, max_asymmetry):
+    """Return the truncated Neumann series of each system as cg does; step (count,).
+
+    With a limit other than 0, a system whose step·‖A‖∞ is not below it is left alone, its status RUNNING.
+    """
+    return _core.neumann(A, b, terms, step, limit, max_asymmetry)
 
 
-def gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, max_asymmetry):
-    """Return the end of a run of each system as cg does; tol < 0 makes all steps."""
-    return _core.gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, max_asymmetry)
+def gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, limit, max_asymmetry):
+    """Return the end of a run of each system as cg does; tol < 0 makes all steps, limit as for neumann."""
+    return _core.gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, limit, max_asymmetry)
 
 
 def function_operator(dtype, n, apply):

@@ -36,7 +36,7 @@ def moving(problem, method, inner, route, u):
             alpha = None if step is None else np.broadcast_to(step, rows.shape).reshape(-1)
             adjoint_part = kind.python_hypergradient(core, partial(closed.hypergradient, method, alpha, owners))
         else:
-            adjoint_part = iterated(core, problem, method, step, rows, guard=guard)
+            adjoint_part = iterated(core, problem, method, step, rows, guard=guard, gram=closed.gram)
         return kind(core, inner_part, adjoint_part), core
 
     return Plan(problem, method, parts, None, step, inner_step, guard)
@@ -65,6 +65,14 @@ class Closed:
             self.last.last.clear()
         self.last = forms
         return forms
+
+    @property
+    def gram(self):
+        """XᵀX/n of a single ridge problem, where it was formed and a product with it costs less than one with X and one with Xᵀ."""
+        problem = self.problem
+        if not self.factored or problem.batch_shape or not problem._moving_gram or problem.X.shape[0] < problem.X.shape[1]:
+            return None
+        return self.of(0).factory.gram
 
     def inner(self, inner, alpha, owners, k, u, start):
         """Return (w, status) of the closed inner run of item k."""

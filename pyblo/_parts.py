@@ -212,14 +212,14 @@ def range_part(problem, guard, owners, k, u, w, g):
     return np.asarray(H.matvec(y.astype(g.dtype)), g.dtype).reshape(-1)
 
 
-def iterated(core, problem, method, step, rows, spectrum=None, basis=None, guard=None):
-    """Return the core's adjoint solve by iteration; basis is that of the range of H, where some item needs it."""
+def iterated(core, problem, method, step, rows, spectrum=None, basis=None, guard=None, gram=None):
+    """Return the core's adjoint solve by iteration; basis is that of the range of H, where some item needs it, gram XᵀX/n of a ridge."""
     if isinstance(method, CG):
         needed = spectrum is None and problem.symmetric and not method.normal
         project = partial(range_part, problem, guard, problem._owners(rows.shape)) if needed else None
-        return core.cg(cg_stop(method, problem), method.normal, 0.0, basis, project)
+        return core.cg(cg_stop(method, problem), method.normal, 0.0, basis, project, gram)
     if isinstance(method, Damped):  # H + εI is definite: no projection
-        return core.cg(cg_stop(CG(rtol=8 * float(np.finfo(problem.dtype).eps)), problem), False, method.eps, None, None)
+        return core.cg(cg_stop(CG(rtol=8 * float(np.finfo(problem.dtype).eps)), problem), False, method.eps, None, None, gram)
     if isinstance(method, Identity):
         return core.identity()
     if isinstance(method, Unrolled):

@@ -58,13 +58,13 @@ class Stack:
         """Return the core's report of conjugate gradients."""
         return self._symmetric(_dispatch.cg(self.A, self.b, x0, rtol, atol, maxiter, self.max_asymmetry))
 
-    def neumann(self, terms, step):
-        """Return the core's report of the truncated series."""
-        return self._symmetric(_dispatch.neumann(self.A, self.b, terms, step, self.max_asymmetry))
+    def neumann(self, terms, step, limit):
+        """Return the core's report of the truncated series; what step·λmax ≥ limit may hold of is left RUNNING, unless limit is 0."""
+        return self._symmetric(_dispatch.neumann(self.A, self.b, terms, step, limit, self.max_asymmetry))
 
-    def gradient_descent(self, x0, step, momentum, nesterov, steps, tol):
-        """Return the core's report of a run of gradient descent."""
-        report = _dispatch.gradient_descent(self.A, self.b, x0, step, momentum, nesterov, steps, tol, self.max_asymmetry)
+    def gradient_descent(self, x0, step, limit, momentum, nesterov, steps, tol):
+        """Return the core's report of a run of gradient descent; limit as in neumann."""
+        report = _dispatch.gradient_descent(self.A, self.b, x0, step, momentum, nesterov, steps, tol, limit, self.max_asymmetry)
         return self._symmetric(report)
 
     def _symmetric(self, report):
@@ -78,19 +78,21 @@ class Stack:
             raise ValueError("A: contains NaN or infinity")
         return np.broadcast_to(np.linalg.eigvalsh(self.A).max(-1, initial=0.0).astype(np.float64), self.b.shape[:1])
 
-    def below(self, limits):
-        """Return, of each system, whether λmax(A) < limit, cheaply: by row sums, else by the Cholesky factor of limit·I − A."""
-        A = self.A.astype(np.float64, copy=False).reshape(-1, *self.A.shape[-2:])
-        rows = np.abs(A).sum(-1).max(-1, initial=0.0)
-        known = rows < limits
-        shared = len(A) == 1
-        for k in np.flatnonzero(~known) if not shared else [int(np.argmin(limits))] if not known.all() else []:
+    def beyond(self, limits, doubtful):
+        """Return the first doubtful system whose λmax(A) reaches its limit, and that λmax, or None.
+
+        The Cholesky factor of limit·I − A tells, where there is one; λmax is computed for the error alone.
+        """
+        A = self.A[None] if self.A.ndim == 2 else self.A
+        for k in doubtful:
+            own = A[k if len(A) > 1 else 0].astype(np.float64)
             try:
-                np.linalg.cholesky(limits[k] * np.eye(A.shape[-1]) - A[0 if shared else k])
+                np.linalg.cholesky(limits[k] * np.eye(len(own)) - own)
             except np.linalg.LinAlgError:
-                continue
-            known[slice(None) if shared else k] = True
-        return known
+                largest = float(np.linalg.eigvalsh(own).max(initial=0.0)) if np.isfinite(own).all() else 0.0
+                if largest >= limits[k]:
+                    return k, largest
+        return None
 
 
 class Operator:
@@ -110,12 +112,16 @@ class Operator:
         """As Stack.cg."""
         return self._each(lambda k, b: self.core.cg(b, None if x0 is None else x0[k], rtol, atol, maxiter))
 
-    def neumann(self, terms, step):
+    def neumann(self, terms, step, limit):
         """As Stack.neumann."""
+        if limit and len(self.b):
+            return self._doubted()
         return self._each(lambda k, b: self.core.neumann(b, terms, float(step[k])))
 
-    def gradient_descent(self, x0, step, momentum, nesterov, steps, tol):
+    def gradient_descent(self, x0, step, limit, momentum, nesterov, steps, tol):
         """As Stack.gradient_descent."""
+        if limit and len(self.b):
+            return self._doubted()
         return self._each(lambda k, b: self.core.gradient_descent(
             b, None if x0 is None else x0[k], float(step[k]), momentum, nesterov, steps, tol))
 
@@ -131,9 +137,14 @@ class Operator:
         """Return an upper bound of λmax(A), for each right-hand side."""
         return np.full(self.b.shape[:1], self._largest())
 
-    def below(self, limits):
-        """As Stack.below; False where it takes λmax to tell."""
-        return np.zeros(self.b.shape[:1], bool)
+    def _doubted(self):
+        return None, np.full(len(self.b), int(Status.RUNNING))
+
+    def beyond(self, limits, doubtful):
+        """As Stack.beyond, with the Lanczos value for λmax."""
+        largest = self._largest()
+        bad = np.flatnonzero(largest >= limits)
+        return (int(bad[0]), largest) if bad.size else None
 
 
 def systems(A, b):
@@ -174,8 +185,14 @@ def _fits(name, shape, b):
 
 def _sparse(A, b):
     _fits("A", A.shape, b)
+    from scipy.sparse import csr_array
+
     A = A.tocsr()
     values = as_array("A", A.data)
+    if not A.has_canonical_format or values is not A.data:  # a copy: SciPy would sort the caller's matrix in place
+        A = csr_array((values.copy(), A.indices.copy(), A.indptr.copy()), shape=A.shape)
+        A.sum_duplicates()
+        values = A.data
     dtype = common_dtype(values, b)
     gap = abs(A - A.T).max() if A.nnz else 0.0
     size = abs(A).max() if A.nnz else 0.0
@@ -217,7 +234,10 @@ def _largest(A):
 
     from .spectral import largest_eigenvalue
 
-    return largest_eigenvalue(aslinearoperator(A))
+    operator = aslinearoperator(A)
+    if not np.isfinite(operator.matvec(np.ones(operator.shape[1]))).all():
+        raise ValueError("A: its product with a vector of ones is not finite")
+    return largest_eigenvalue(operator)
 
 
 _STATUS = tuple(Status)

@@ -4,6 +4,7 @@ import numpy as np
 from ._gram import gram_hvp
 from ._systems import solve_info, systems
 from .methods import check_count, check_number, require, step_limit
+from .status import Status
 
 __all__ = ["cg", "gradient_descent", "gram_hvp", "neumann"]
 
@@ -91,7 +92,7 @@ def neumann(A, b, *, terms, step=None):
     s = systems(A, b)
     terms = check_count("terms", terms)
     require(np.isfinite(s.b).all(), "b: contains NaN or infinity")
-    report = s.neumann(terms, _steps(s, step, terms))
+    report = _within_limits(s, step, terms, 2.0, s.neumann, terms)
     require(np.isfinite(report[0]).all(), "A: the series overflows; A is not positive semidefinite, or A and b are too large")
     return _solution(s, report)
 
@@ -139,8 +140,9 @@ def gradient_descent(A, b, x0=None, *, steps=None, step=None, momentum=0.0, nest
     momentum = check_number("momentum", momentum, below=1)
     fixed = steps is not None
     count = check_count("steps", steps) if fixed else check_count("maxiter", maxiter)
-    alpha = _steps(s, step, count if fixed else 2, momentum, bool(nesterov))
-    report = s.gradient_descent(start, alpha, momentum, bool(nesterov), count, -1.0 if fixed else check_number("tol", tol))
+    factor, tol = step_limit(1.0, momentum, nesterov), -1.0 if fixed else check_number("tol", tol)
+    report = _within_limits(s, step, count if fixed else 2, factor, s.gradient_descent, start,
+                            momentum=momentum, nesterov=bool(nesterov), steps=count, tol=tol)
     return _solution(s, report), solve_info(s.batch, report)
 
 
@@ -148,19 +150,22 @@ def _solution(s, report):
     return report[0].reshape(*s.batch, -1) if report[0].size else report[0].reshape(*s.batch, report[0].shape[-1])
 
 
-def _steps(s, step, count, momentum=0.0, nesterov=False):
-    """Return α of each system, or raise ValueError where one lies beyond the limit of the recurrence."""
+def _within_limits(s, step, count, factor, solve, *first, **rest):
+    """Return solve(*first, α of each system, limit, **rest), or raise ValueError where α·λmax(A) reaches the factor."""
     if step is None:
         largest = s.largest()
-        return 1 / np.where(largest > 0, largest, 1.0)
+        return solve(*first, 1 / np.where(largest > 0, largest, 1.0), 0.0, **rest)
     steps = s.numbers("step", step)
     require(bool((np.isfinite(steps) & (steps > 0)).all()), "step: must be positive and finite")
-    factor = step_limit(1.0, momentum, nesterov)
-    if count > 1 and steps.size and not (known := s.below(factor / steps)).all():
-        largest = s.largest()
-        bad = ~known & (steps * largest >= factor)
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ValueError(f"step: {steps[k]:g} is beyond the limit {factor / largest[k]:g} of the recurrence for λmax = {largest[k]:g}; "
-                             "choose a smaller one")
-    return steps
+    if count < 2:  # nothing is amplified
+        return solve(*first, steps, 0.0, **rest)
+    report = solve(*first, steps, factor, **rest)
+    doubtful = np.flatnonzero(report[1] == Status.RUNNING)
+    if not doubtful.size:
+        return report
+    beyond = s.beyond(factor / steps, doubtful)
+    if beyond is not None:
+        k, largest = beyond
+        raise ValueError(f"step: {steps[k]:g} is beyond the limit {factor / largest:g} of the recurrence for λmax = {largest:g}; "
+                         "choose a smaller one")
+    return solve(*first, steps, 0.0, **rest)

@@ -77,25 +77,25 @@ py::tuple bind_cg(const Array<T>& A, const Array<T>& b, const std::optional<Arra
 }
 
 template <class T>
-py::tuple bind_neumann(const Array<T>& A, const Array<T>& b, index terms, const Array<double>& step, double max_asymmetry) {
+py::tuple bind_neumann(const Array<T>& A, const Array<T>& b, index terms, const Array<double>& step, double limit, double max_asymmetry) {
   const Systems<T> s = systems(A, b, max_asymmetry);
   Reply<T> reply({}, s.count, s.n);
   T* const x = reply.x();
   const Answers answers = reply.answers();
   const double* const steps = vector(step, s.count);
-  released([&](Pulse& pulse) { kernels_of<T>().linear.neumann(s, steps, terms, x, answers, pulse); });
+  released([&](Pulse& pulse) { kernels_of<T>().linear.neumann(s, steps, terms, limit, x, answers, pulse); });
   return reply.tuple();
 }
 
 template <class T>
 py::tuple bind_descent(const Array<T>& A, const Array<T>& b, const std::optional<Array<T>>& x0, const Array<double>& step, double momentum,
-                       bool nesterov, index steps, double tol, double max_asymmetry) {
+                       bool nesterov, index steps, double tol, double limit, double max_asymmetry) {
   const Systems<T> s = systems(A, b, max_asymmetry);
   Reply<T> reply(x0, s.count, s.n);
   T* const x = reply.x();
   const Answers answers = reply.answers();
   if (!x0) std::fill_n(x, s.count * s.n, T(0));
-  const DescentCall call{vector(step, s.count), momentum, nesterov, steps, tol};
+  const DescentCall call{vector(step, s.count), momentum, nesterov, steps, tol, limit};
   released([&](Pulse& pulse) { kernels_of<T>().linear.descend(s, call, x, answers, pulse); });
   return reply.tuple();
 }
@@ -179,9 +179,10 @@ template <class T> void bind(py::module_& m) {
   m.def("cg", &bind_cg<T>, py::arg("A").noconvert(), py::arg("b").noconvert(), py::arg("x0").noconvert(), py::arg("rtol"),
         py::arg("atol"), py::arg("max_steps"), py::arg("max_asymmetry"));
   m.def("neumann", &bind_neumann<T>, py::arg("A").noconvert(), py::arg("b").noconvert(), py::arg("terms"), py::arg("step").noconvert(),
-        py::arg("max_asymmetry"));
+        py::arg("limit"), py::arg("max_asymmetry"));
   m.def("gradient_descent", &bind_descent<T>, py::arg("A").noconvert(), py::arg("b").noconvert(), py::arg("x0").noconvert(),
-        py::arg("step").noconvert(), py::arg("momentum"), py::arg("nesterov"), py::arg("steps"), py::arg("tol"), py::arg("max_asymmetry"));
+        py::arg("step").noconvert(), py::arg("momentum"), py::arg("nesterov"), py::arg("steps"), py::arg("tol"), py::arg("limit"),
+        py::arg("max_asymmetry"));
 }
 
 }  // namespace

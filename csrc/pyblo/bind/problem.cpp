@@ -50,13 +50,17 @@ template <class T> OwnedHypergradient<T> neumann(const OwnedProblem<T>& p, index
 
 template <class T>
 OwnedHypergradient<T> cg(const OwnedProblem<T>& p, Stop stop, bool normal, double eps, const std::optional<Array<T>>& basis,
-                         const std::optional<py::function>& project) {
+                         const std::optional<py::function>& project, const std::optional<Array<T>>& gram) {
   Owners o = p.owners;
-  CgData<T> data{stop, normal, eps, {}, {}};
+  CgData<T> data{stop, normal, eps, {}, {}, {}};
   const index m = outer_size_of(p.part), n = inner_size_of(p.part);
   if (basis) {
     data.basis = o.both_ways(*basis);
     require(data.basis->rows == n, "the basis does not fit");
+  }
+  if (gram) {
+    data.gram = o.symmetric(*gram);
+    require(data.gram->rows == n && std::holds_alternative<RidgeData<T>>(p.part), "the Gram matrix does not fit");
   }
   if (project) {
     data.project = [=, f = *project](index k, const T* u, const T* w, T* g) {
@@ -115,7 +119,8 @@ template <class T> void bind(py::module_& m, const char* name) {
       .def("descent", &descent<T>, step, py::arg("momentum"), py::arg("nesterov"), py::arg("steps"), py::arg("tol"))
       .def("neumann", &neumann<T>, py::arg("terms"), step)
       .def("identity", [](const P& p) { return OwnedHypergradient<T>{IdentityData{}, p.owners}; })
-      .def("cg", &cg<T>, py::arg("stop"), py::arg("normal"), py::arg("eps"), py::arg("basis").noconvert(), py::arg("project"))
+      .def("cg", &cg<T>, py::arg("stop"), py::arg("normal"), py::arg("eps"), py::arg("basis").noconvert(), py::arg("project"),
+           py::arg("gram").noconvert())
       .def("unrolled", &unrolled<T>, step, py::arg("momentum"), py::arg("nesterov"), py::arg("steps"), py::arg("last"), py::arg("forward"))
       .def("spectral", &spectral<T>, py::arg("V").noconvert(), py::arg("K").noconvert())
       .def("run_derivatives", &derivatives<T>, step, py::arg("momentum"), py::arg("nesterov"), py::arg("steps"),

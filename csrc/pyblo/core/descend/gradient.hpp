@@ -56,12 +56,25 @@ void advance(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> 
   }
 }
 
+// The same without momentum, where s₊ is the gradient at w
+template <class T, class G, class Gradient>
+void advance_plainly(G team, index n, const Gradient& gradient, T* w, T* g, rule_t<T> rule, index steps, Pulse& pulse) {
+  const T step = convert<T>(-rule.step);
+  for (index t = 0; t < steps && !pulse(gradient.madds()); ++t) {
+    gradient(team, w, g);
+    team.each(n, [=](index i) { w[i] = madd(step, g[i], w[i]); });
+    team.sync();
+  }
+}
+
 // A whole run of the given number of steps from w
 template <class T, class G, class Gradient>
 Report<T> descend(G team, index n, const Gradient& gradient, T* w, DescendScratch<T> a, rule_t<T> rule, index steps,
                   Pulse& pulse) {
-  fill(team, n, T(0), a.s);
-  advance(team, n, gradient, w, a, rule, steps, pulse);
+  if (rule.momentum == 0)
+    advance_plainly(team, n, gradient, w, a.g, rule, steps, pulse);
+  else
+    fill(team, n, T(0), a.s), advance(team, n, gradient, w, a, rule, steps, pulse);
   const T status = select(finite(team, n, w), T(pulse.stopped ? INTERRUPTED : COMPLETED), T(DIVERGED));
   return {status, wide_t<T>(steps), wide_t<T>(0), wide_t<T>(steps)};
 }

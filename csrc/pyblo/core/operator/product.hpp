@@ -26,26 +26,23 @@ template <class T, class V> void multiply_columns(const T* at, index rows, index
     for (index i = 0; i < rows; ++i) y[i] = madd(convert<V>(at[j * rows + i]), x[j], y[i]);
 }
 
-// y = A x from a (rows, cols), row-major, each element a pack: four rows at a time
+// Count outputs of y = A x from a (rows, cols), row-major, each element a pack: as many sums as hide the latency of one
+template <int Count, class T, class V> void multiply_some_rows(const T* a, index cols, const V* x, V* y) {
+  V s[Count];
+  for (int k = 0; k < Count; ++k) s[k] = V(0);
+  for (index j = 0; j < cols; ++j) {
+    const V xj = x[j];
+    for (int k = 0; k < Count; ++k) s[k] = madd(convert<V>(a[k * cols + j]), xj, s[k]);
+  }
+  for (int k = 0; k < Count; ++k) y[k] = s[k];
+}
+
 template <class T, class V> void multiply_rows(const T* a, index rows, index cols, const V* x, V* y) {
   index i = 0;
-  for (; i + 4 <= rows; i += 4) {
-    const T* r = a + i * cols;
-    V s0 = V(0), s1 = V(0), s2 = V(0), s3 = V(0);
-    for (index j = 0; j < cols; ++j) {
-      const V xj = x[j];
-      s0 = madd(convert<V>(r[j]), xj, s0);
-      s1 = madd(convert<V>(r[cols + j]), xj, s1);
-      s2 = madd(convert<V>(r[2 * cols + j]), xj, s2);
-      s3 = madd(convert<V>(r[3 * cols + j]), xj, s3);
-    }
-    y[i] = s0, y[i + 1] = s1, y[i + 2] = s2, y[i + 3] = s3;
-  }
-  for (; i < rows; ++i) {
-    V s = V(0);
-    for (index j = 0; j < cols; ++j) s = madd(convert<V>(a[i * cols + j]), x[j], s);
-    y[i] = s;
-  }
+  for (; i + 8 <= rows; i += 8) multiply_some_rows<8>(a + i * cols, cols, x, y + i);
+  if (i + 4 <= rows) multiply_some_rows<4>(a + i * cols, cols, x, y + i), i += 4;
+  if (i + 2 <= rows) multiply_some_rows<2>(a + i * cols, cols, x, y + i), i += 2;
+  if (i < rows) multiply_some_rows<1>(a + i * cols, cols, x, y + i);
 }
 
 #if !defined(__CUDACC__)

@@ -86,6 +86,7 @@ template <class R> struct CgData {
   double eps;  // added to H
   std::optional<MatrixData<R>> basis;
   Projection<R> project;
+  std::optional<MatrixData<R>> gram;  // XᵀX/n of a ridge problem, instead of which X would be read in each iteration
 };
 
 struct UnrolledData {

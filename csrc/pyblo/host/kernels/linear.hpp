@@ -43,6 +43,9 @@ template <class R> class Evidence {
   Zeros memory_;
 };
 
+// Where a limit is given, a system whose step·‖A‖∞ is not below it is left alone, its status RUNNING: λmax ≤ ‖A‖∞ does not tell
+// whether the recurrence converges.
+
 // Gradient descent on ½xᵀAx − bᵀx: with tol ≥ 0 until ‖Ax − b‖ ≤ tol·max(1, its first value)
 struct DescentCall {
   const double* steps;  // (count,)
@@ -50,12 +53,13 @@ struct DescentCall {
   bool nesterov;
   index times;
   double tol;
+  double limit = 0;
 };
 
 template <class R> struct LinearKernels {
   // x (count, n) holds the starts unless from_zero, then the solutions; evidence gets the directions of INDEFINITE
   void (*cg)(const Systems<R>&, Stop, bool from_zero, R* x, const Answers&, Evidence<R>&, Pulse&);
-  void (*neumann)(const Systems<R>&, const double* steps, index terms, R* x, const Answers&, Pulse&);
+  void (*neumann)(const Systems<R>&, const double* steps, index terms, double limit, R* x, const Answers&, Pulse&);
   void (*descend)(const Systems<R>&, const DescentCall&, R* x, const Answers&, Pulse&);
 };
 template <class R> LinearKernels<R> linear_kernels();

@@ -49,6 +49,7 @@ template <class T> struct Implicit {
   std::optional<Dense<T>> basis = std::nullopt;
   const Projection<real_t<T>>* project = nullptr;  // not copied: it may hold a Python object
   index number = 0;  // of the problem
+  std::optional<typename Load<T>::Square> gram = std::nullopt;
 
   index bytes(index n, index m, index cache) const {
     return bytes_of([&](Scratch& s) {
@@ -69,13 +70,20 @@ template <class T> struct Implicit {
       basis->apply_adjoint(Solo{}, g, coordinates);
       basis->apply(Solo{}, coordinates, g);
     }
-    const auto& op = p.hessian(cache, w);
-    const Report<T> report = eps > 0 ? damped(op, g, out.adjoint, work, pulse) : solve(op, u, w, g, out.adjoint, work, pulse);
+    const auto with = [&](const auto& op) {
+      return eps > 0 ? damped(op, g, out.adjoint, work, pulse) : solve(op, u, w, g, out.adjoint, work, pulse);
+    };
+    const Report<T> report = with_hessian(p, cache, w, with);
     subtract_cross(Solo{}, p, cache, w, out.adjoint, out.outer, between);
     return {value, report};
   }
 
  private:
+  template <class P, class F> Report<T> with_hessian(const P& p, const T* cache, const T* w, const F& f) const {
+    if constexpr (Load<T>::alone && std::is_same_v<P, Ridge<T, typename Load<T>::Design>>)
+      if (gram) return f(Shifted<T, typename Load<T>::Square>{*gram, T(0), cache});
+    return f(p.hessian(cache, w));
+  }
   template <class A> Report<T> damped(const A& op, const T* g, T* q, const AdjointScratch<T>& work, Pulse& pulse) const {
     Report<T> report = solve_adjoint(Solo{}, Shifted<T, A>{op, T(eps)}, g, q, method, work, pulse);
     // the damped inverse has no tolerance of its own: the accuracy attainable is what it promises
@@ -113,6 +121,8 @@ template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, cons
 template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, const CgData<real_t<T>>& d, Load<T>& load) {
   Implicit<T> implicit{{Adjoint::cg, wide_t<T>(0), 0, d.stop, d.normal}, d.eps};
   if (d.basis) implicit.basis = load.matrix(*d.basis);
+  if constexpr (Load<T>::alone)
+    if (d.gram) implicit.gram = load.symmetric(*d.gram);
   implicit.project = &d.project, implicit.number = load.number();
   return implicit_part<T>(p, implicit);
 }
