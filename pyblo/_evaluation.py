@@ -4,8 +4,7 @@ from functools import cached_property
 import numpy as np
 
 from ._ending import Ending
-from ._namespace import norm
-from ._parts import hessian
+from ._namespace import every, finite, norm, some
 from .methods import CG, Damped, Exact, Unrolled
 from .result import succeeded
 from .status import Status
@@ -20,9 +19,9 @@ class Evaluation:
         w, inner, inner_steps, inner_residual, value, grad, grad_w, adjoint, status, residual, products = raw
         self.plan, self.u, self.shape = plan, u, shape
         problem, method = plan.problem, plan.method
-        finite = np.isfinite(value) & np.isfinite(grad).all(-1)
-        if not finite.all():
-            status = np.where(~finite & succeeded(status), Status.DIVERGED, status)
+        sound = np.isfinite(value) & np.isfinite(grad).all(-1)
+        if not sound.all():
+            status = np.where(~sound & succeeded(status), Status.DIVERGED, status)
 
         def explain(k):
             if not Status(int(inner[k])).success:
@@ -49,17 +48,26 @@ class Evaluation:
         plan, method, adjoint = self.plan, self.plan.method, self._adjoint
         if isinstance(method, Unrolled) and method.mode == "forward":
             return None
-        missing = (np.asarray(self.nhvp) == 0) & np.isfinite(self.grad_w).all(-1)
-        if plan.spectrum is None or isinstance(method, CG) or not missing.any():
+        missing = (self.nhvp == 0) & self.finite
+        if plan.spectrum is None or isinstance(method, CG) or not some(missing):
             return adjoint
-        response, null = plan.spectrum.response(method, plan.method_step), plan.spectrum.null_response(method, plan.method_step)
-        q = plan.spectrum.apply(response, null, _masked(self.grad_w, missing))
-        return q if missing.all() else np.where(missing[..., None], q, adjoint)
+        q = plan.spectrum.apply(*plan.responses, _masked(self.grad_w, missing))
+        return q if every(missing) else np.where(missing[..., None], q, adjoint)
+
+    @cached_property
+    def finite(self):
+        """Whether ∂F/∂w is, a bool for a single problem."""
+        return finite(self.grad_w)
 
 
 def _masked(x, kept):
     """Return vectors, zero where they are not kept."""
-    return x if kept.all() else np.where(kept[..., None], x, 0)
+    return x if every(kept) else np.where(np.asarray(kept)[..., None], x, 0)
+
+
+def _relative(part, size):
+    """Return part/size, and part itself where the size is zero."""
+    return part / np.where(size > 0, size, 1) if isinstance(size, np.ndarray) else part / size if size > 0 else part
 
 
 def diagnose(raw):
@@ -68,31 +76,28 @@ def diagnose(raw):
     NaN stands for a problem of a batch where they are unknown.
     """
     plan, problem, method, ending = raw.plan, raw.plan.problem, raw.plan.method, raw.ending
-    known = np.isfinite(raw.grad_w).all(-1) & np.isfinite(raw.w).all(-1)
-    g = _masked(raw.grad_w, known).astype(np.float64)
-    size = np.asarray(norm(g))
-    inside = g if plan.spectrum is None else plan.spectrum.range_part(g.astype(problem.dtype)).astype(np.float64)
+    known = raw.finite & finite(raw.w)
+    g = _masked(raw.grad_w, known)
+    inside = g if plan.spectrum is None else plan.spectrum.range_part(g).astype(np.float64)
+    g = g.astype(np.float64)
+    size = norm(g)
     null = None
     if plan.spectrum is not None or problem._moving_gram and not isinstance(method, Unrolled):  # H of Ridge is definite
-        null = norm(g - inside) / np.where(size > 0, size, 1)
+        null = _relative(norm(g - inside), size)
     if raw.adjoint is None or isinstance(method, Unrolled):
         return None, ending.known(null, known)
-    sound = known & np.isfinite(raw.adjoint).all(-1)
-    if not sound.any():
+    sound = known & finite(raw.adjoint)
+    if not some(sound):
         return None if not raw.shape else np.full(raw.shape, np.nan), ending.known(null, known)
     q, w = _masked(raw.adjoint, sound), _masked(raw.w, sound)
-    if raw.shape:
-        H = problem.hessian(raw.u.reshape(*raw.u.shape[:-1], *problem.outer_shape), w.reshape(*raw.shape, *problem.inner_shape))
-    else:
-        H = hessian(problem, plan.guard, raw.u, w)
     with np.errstate(invalid="ignore" if raw.shape else None):  # of the problems that are not sound
-        Hq = H.rmatvec(q.astype(np.float64))
+        Hq = plan.hessian_adjoint(raw.u, w, q.astype(np.float64))
     if isinstance(method, Damped):
         Hq = Hq + method.eps * q
-    rest = np.asarray(norm(Hq - (inside if isinstance(method, Exact | CG) else g)))
+    rest = norm(Hq - (inside if isinstance(method, Exact | CG) else g))
     if isinstance(method, CG) and plan.spectrum is None:  # an inconsistent system: CG went on with the part of g in the range of H
         projected = succeeded(raw.ending.codes).reshape(raw.shape) & (rest > 2 * np.asarray(raw.residual))
-        part = rest / np.where(size > 0, size, 1)
+        part = _relative(rest, size)
         if projected.any():
             null = np.where(projected, part, np.nan if null is None else null)
         rest = np.where(projected, raw.residual, rest)

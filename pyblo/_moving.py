@@ -4,7 +4,7 @@ from functools import partial
 import numpy as np
 
 from . import _dispatch, spectral
-from ._callbacks import Guard
+from ._callbacks import guarded
 from ._closed import ClosedForms, DenseFactory, dense
 from ._namespace import where
 from ._parts import SMALL, Plan, descent, descent_step, hessian, iterated, method_step
@@ -15,7 +15,7 @@ from .methods import CG, Damped, Exact, Identity, Unrolled, require
 def moving(problem, method, inner, route, u):
     """Return the Plan, with steps of None fixed at u."""
     _check(problem, method, inner, route)
-    guard, gram = None if problem._takes_batches and problem.batch_shape else Guard(problem), problem._moving_gram
+    guard, gram = None if problem._takes_batches and problem.batch_shape else guarded(problem), problem._moving_gram
     closed_method = isinstance(method, Exact | Damped) and route != "iterate" or route == "spectral"
     descends = isinstance(inner, GradientDescent)
     closed_inner = not descends or (gram and inner.steps is not None and route == "spectral")
@@ -58,7 +58,7 @@ class Closed:
         forms = self.forms.get(j)
         if forms is None:
             problem = self.problem._at(j)
-            guard = self.guard or Guard(problem)
+            guard = self.guard or guarded(problem)
             factory = (problem._factory() if problem._moving_gram else DenseFactory(guard)) if self.factored else None
             forms = self.forms[j] = ClosedForms(guard, factory)
         if self.last is not None and self.last is not forms:
@@ -111,7 +111,7 @@ def _largest(problem, guard, u):
     if shape:
         H = dense(problem.hessian(u, np.zeros(n, problem.dtype)).matvec, n, np.float64)
     else:
-        H = dense((guard or Guard(problem)).hessian(u, np.zeros(n, problem.dtype))[0], n, np.float64)
+        H = dense((guard or guarded(problem)).hessian(u, np.zeros(n, problem.dtype))[0], n, np.float64)
     finite = np.isfinite(H)
     if not finite.all():
         blame = problem._blame() or (guard and guard.first_bad) or " u is too large"

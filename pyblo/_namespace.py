@@ -14,6 +14,8 @@ def as_array(name, value):
 
     Integers and booleans become float64. Raises TypeError, naming the argument, for anything else.
     """
+    if type(value) is np.ndarray and value.dtype in FLOATS and value.dtype.isnative:
+        return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has no single meaning here; pass {name}.filled(...) or drop the masked entries")
     if not isinstance(value, np.ndarray | np.generic) and array_api_compat.is_array_api_obj(value):
@@ -210,6 +212,22 @@ def norm(x):
     size = np.abs(x).max(axis=-1, initial=0.0)
     unit = np.where((size > 0) & np.isfinite(size), size, 1.0)
     return unit * np.sqrt(np.square(x / unit[..., None]).sum(axis=-1))
+
+
+def finite(x):
+    """Return whether each vector of (..., n) is finite: a bool for a single one."""
+    found = np.isfinite(x)
+    return bool(found.all()) if x.ndim == 1 else found.all(-1)
+
+
+def every(x):
+    """Return whether a number, or all of an array of them, is true."""
+    return bool(x.all() if isinstance(x, np.ndarray) else x)
+
+
+def some(x):
+    """Return whether a number, or any of an array of them, is true."""
+    return bool(x.any() if isinstance(x, np.ndarray) else x)
 
 
 def require_memory(what, size):

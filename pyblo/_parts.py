@@ -2,7 +2,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,15 @@ class Plan:
 
     def shape(self, **vectors):
         """Return the batch axes of a run from vectors (*batch axes, size)."""
-        if np.ndim(self.method_step) == 0 and np.ndim(self.inner_step) == 0:
+        if self._one_step:
             return self.problem._shape(**vectors)
         steps = broadcast(("step", np.shape(self.method_step)), ("step", np.shape(self.inner_step)))
         named = {name: lead(vector, 1) for name, vector in vectors.items()}
         return broadcast(("problem", self.problem.batch_shape), ("the first u, at which steps were fixed", steps), *named.items())
+
+    @cached_property
+    def _one_step(self):
+        return np.ndim(self.method_step) == 0 and np.ndim(self.inner_step) == 0
 
     def at(self, shape):
         """Return the core's step, and its copy of the problem, for a run with the batch axes `shape`."""
@@ -52,6 +56,18 @@ class Plan:
             self._made.clear()  # the last is enough: arrays may have been broadcast to its shape
             self._made[shape] = made
         return made
+
+    @cached_property
+    def responses(self):
+        """r(λ) on the range of a fixed Hessian, and r(0)."""
+        spectrum, method, step = self.spectrum, self.method, self.method_step
+        return spectrum.response(method, step), spectrum.null_response(method, step)
+
+    def hessian_adjoint(self, u, w, q):
+        """Return Hᵀq of vectors; a Hessian that the user wrote is called through its guard, on copies."""
+        if self.problem._takes_batches:
+            return self.problem._hessian_product(u, q)
+        return self.guard.hessian(u.copy(), w.copy())[1](q.copy())
 
     def evaluate(self, shape, u, start, w):
         """Return what the core says of (u, w), or of the end of the inner run from start; each with the number of the problem in front."""

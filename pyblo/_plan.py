@@ -32,8 +32,7 @@ def check(problem, method, inner, route):
 
 
 def make(problem, method, inner, route, u=None):
-    """Return the Plan; u, needed where H depends on it, is the point at which steps of None are fixed."""
-    inner = check(problem, method, inner, route)
+    """Return the Plan of an inner solver that was checked; u, needed where H depends on it, is where steps of None are fixed."""
     return _fixed(problem, method, inner, route) if problem._affine else moving(problem, method, inner, route, u)
 
 

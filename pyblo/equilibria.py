@@ -53,13 +53,13 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
     shape = problem._shape(u0=u, w0=w)
     if not shape:
-        return _limit(problem, _plan.make(problem, method, inner, "spectral"), run, u, w)
+        return _limit(problem, _plan.make(problem, method, run, "spectral"), run, u, w)
     owners, us, ws = problem._owners(shape), _parts.rows_of(u, shape), _parts.rows_of(w, shape)
     each, last = [], None
     for owner, one_u, one_w in zip(owners.tolist(), us, ws, strict=True):  # each has a rank and a certificate of its own
         if owner != last:
             one = problem._at(owner)
-            plan, last = _plan.make(one, method, inner, "spectral"), owner
+            plan, last = _plan.make(one, method, run, "spectral"), owner
         each.append(_limit(one, plan, run, one_u, one_w))
     return _together(problem, shape, each)
 

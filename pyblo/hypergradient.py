@@ -100,13 +100,11 @@ class ValueAndGrad:
     """A prepared problem as a function u -> (F, dF/du)."""
 
     def __init__(self, prepared, w0):
-        self.prepared = prepared
-        w0 = prepared.problem._w(w0, "w0")
-        self.w0 = w0.reshape(*w0.shape[:-1], *prepared.problem.inner_shape)
+        self.prepared, self.start = prepared, prepared.problem._w(w0, "w0")
 
     def __call__(self, u):
         u = as_array("u", u)
-        raw = self.prepared._evaluate(self._shaped(u), None, self.w0)
+        raw = self.prepared._evaluate_at(self.prepared.problem._u(self._shaped(u)), self.start)
         if not raw.ending.success.all():
             warnings.warn(raw.message, RuntimeWarning, stacklevel=2)
         return raw.value, raw.grad.reshape(u.shape) if not raw.shape else raw.grad
@@ -138,7 +136,7 @@ class Prepared:
         self.run = _plan.check(problem, method, inner, route)
         self.problem, self.method, self.inner, self.route = problem, method, inner, route
         self._lock = threading.Lock()
-        self._made = _plan.make(problem, method, inner, route) if problem._affine else None
+        self._made = _plan.make(problem, method, self.run, route) if problem._affine else None
 
     def __repr__(self):
         return f"Prepared({type(self.problem).__name__}, method={self.method}, inner={self.inner}, route={self.route!r})"
@@ -147,7 +145,7 @@ class Prepared:
         """Return the Plan, made at this u if it is the first."""
         with self._lock:
             if self._made is None:
-                self._made = _plan.make(self.problem, self.method, self.inner, self.route, u)
+                self._made = _plan.make(self.problem, self.method, self.run, self.route, u)
             return self._made
 
     def hypergradient(self, u, w=None, w0=None):
@@ -193,8 +191,10 @@ class Prepared:
     def _evaluate(self, u, w, w0):
         problem = self.problem
         require(w is None or not isinstance(self.method, Unrolled), "w: Unrolled computes w itself from w0; leave w out")
-        u, start = problem._u(u), problem._w(w0, "w0")
-        given = {"u": u, "w0": start} | ({} if w is None else {"w": problem._w(w)})
+        return self._evaluate_at(problem._u(u), problem._w(w0, "w0"), None if w is None else problem._w(w))
+
+    def _evaluate_at(self, u, start, w=None):
+        """Return the Evaluation at checked vectors."""
         plan = self.plan(u)
-        shape = plan.shape(**given)
-        return Evaluation(plan, u, shape, plan.evaluate(shape, u, start, given.get("w")))
+        shape = plan.shape(u=u, w0=start) if w is None else plan.shape(u=u, w0=start, w=w)
+        return Evaluation(plan, u, shape, plan.evaluate(shape, u, start, w))

@@ -131,6 +131,8 @@ class Problem(abc.ABC):
 
     def _ravelled(self, name, value, shape):
         array = fit_finite(name, value, shape, self.dtype, self._takes_batches)
+        if array.ndim == 1:
+            return array
         return array.reshape(*lead(array, len(shape)), math.prod(shape))
 
     def _shape(self, **vectors):

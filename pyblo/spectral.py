@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from ._namespace import matvec, transposed, where
+from ._namespace import matvec, some, transposed, where
 
 __all__ = ["Spectrum", "SymmetricFactor", "largest_eigenvalue", "of_gram", "of_symmetric"]
 
@@ -70,7 +70,7 @@ class Spectrum:
         """Return R g = V(r∘Vᵀg) + r(0)(g − VVᵀg)."""
         coordinates = matvec(transposed(self.vectors), g)
         inside = matvec(self.vectors, response.astype(g.dtype) * coordinates)
-        if not np.any(null):
+        if not some(null):
             return inside
         return inside + np.asarray(null, g.dtype)[..., None] * (g - matvec(self.vectors, coordinates))
 
@@ -127,10 +127,11 @@ def of_symmetric(A, B, d, rcond=None, names=("A", "B", "d")):
         raise ValueError(f"{names[0]}: is indefinite, with an eigenvalue {least[k]:.3g} beside the largest, {values.max(-1)[k[:-1]]:.3g}; "
                          f"the inner objective needs a positive semidefinite Hessian{where(bad, 1)}")
     kept = values > (default_rcond(A) if rcond is None else rcond) * largest
-    least = np.where(kept, values, np.inf).min(axis=-1, initial=np.inf)
-    condition = np.where(kept.any(-1), largest[..., 0] / least, 1.0)
-    for name, array in ((names[1], B), (names[2], d[..., None])):
-        _require_in_range(name, names[0], V, ~kept, array, np.minimum(1.0, 100 * default_rcond(A) * np.maximum(condition, 1.0)))
+    if not kept.all():
+        least = np.where(kept, values, np.inf).min(axis=-1, initial=np.inf)
+        condition = np.where(kept.any(-1), largest[..., 0] / least, 1.0)
+        for name, array in ((names[1], B), (names[2], d[..., None])):
+            _require_in_range(name, names[0], V, ~kept, array, np.minimum(1.0, 100 * default_rcond(A) * np.maximum(condition, 1.0)))
     V = np.ascontiguousarray(V)
     cross, offset = transposed(V) @ B, matvec(transposed(V), d)  # of all eigenvectors: the bits are those in a batch
     if A.ndim == 2:

@@ -356,6 +356,11 @@ def test_shared_arrays_of_a_problem_have_the_bits_of_repeated_ones(kind, route):
 # --- threads and runs ---------------------------------------------------------------------------------------------------
 
 
+def product(Phi, v, **keywords):
+    """The bits of one product."""
+    return [linalg.gram_hvp(Phi, v, **keywords).tobytes()]
+
+
 def products(rng, dtype):
     """Calls of gram_hvp, of more than one shard."""
     Phi = rng.standard_normal((4000, 100)).astype(dtype)
@@ -364,8 +369,7 @@ def products(rng, dtype):
         rows, n = matrix.shape
         weights, shift, V = (rng.standard_normal(shape).astype(dtype) for shape in (rows, n, (n, 20)))
         for v in (V[:, 0], V[:, :3], V):
-            yield f"gram_hvp, {name}, {v.shape}", partial(lambda *a: linalg.gram_hvp(a[0], a[1], weights=a[2], shift=a[3]).tobytes(),
-                                                          matrix, v, weights, shift)
+            yield f"gram_hvp, {name}, {v.shape}", partial(product, matrix, v, weights=weights, shift=shift)
 
 
 def computations(rng, dtype):
@@ -383,7 +387,7 @@ def computations(rng, dtype):
 
 
 def workloads(dtype=np.float64):
-    """Calls by name that share their work out among threads; each returns its bits."""
+    """Calls by name that share their work out among threads; each returns a list of bytes."""
     rng = np.random.default_rng(1)
     systems = [Systems.random(n, count, dtype, finite=True) for n, count in ((12, 200), (130, 17))]
     solves = {f"{solver}, n = {s.A.shape[-1]}": partial(solutions, solver, s) for solver in SOLVERS for s in systems}

@@ -148,6 +148,10 @@ class Quadratic(ArrayProblem):
             return vectors[:, kept] * np.sqrt(values[kept])
         return vectors * np.sqrt(np.where(kept, values, 0))[..., None, :]
 
+    def _hessian_product(self, u, v):
+        """Return Hᵀv of vectors (..., n)."""
+        return matvec(_namespace.transposed(self.A), v)
+
     def _outer_product(self, v):
         """Return ∂²F/∂w² v."""
         return matvec(self.P, v)
@@ -208,7 +212,7 @@ def _asymmetry(stack):
 
 def _symmetric_part(A):
     if A.ndim == 2:
-        return A if np.array_equal(A, A.T, equal_nan=True) else 0.5 * (A + A.T)
+        return A if (A == A.T).all() or np.array_equal(A, A.T, equal_nan=True) else 0.5 * (A + A.T)
     T = np.swapaxes(A, -1, -2)
     differs = ((A != T) & ~(np.isnan(A) & np.isnan(T))).any((-2, -1))
     return np.where(differs[..., None, None], 0.5 * (A + T), A) if differs.any() else A

@@ -1,8 +1,9 @@
 """Linear regression with learned penalties."""
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
 import numpy as np
-import scipy.linalg
+from scipy.linalg import lapack
 
 from .. import _namespace
 from .._namespace import dot, matvec, transposed
@@ -11,6 +12,9 @@ from ..spectral import SymmetricFactor, require_finite
 from ._arrays import ArrayProblem, spread
 
 __all__ = ["Ridge"]
+
+# LAPACK's own functions: what SciPy's cho_factor and cho_solve add takes longer than a small system
+CHOLESKY = {np.dtype(np.float32): (lapack.spotrf, lapack.spotrs), np.dtype(np.float64): (lapack.dpotrf, lapack.dpotrs)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +87,17 @@ class Ridge(ArrayProblem):
 
     def penalties(self, u):
         """Return (λ, dλ/du), one entry per feature."""
-        u = self._u(u)
-        with np.errstate(over="ignore"):
-            values = np.exp(u) if self.log else u
-        slopes = values if self.log else np.ones_like(u)
-        shape = (*u.shape[:-1], *self.inner_shape)
+        values, slopes = self._penalties(self._u(u))
+        shape = (*values.shape[:-1], *self.inner_shape)
         return np.broadcast_to(values, shape), np.broadcast_to(slopes, shape)
+
+    def _penalties(self, u):
+        """Return (λ, dλ/du) of checked vectors, with one entry where one penalty serves all features."""
+        if not self.log:
+            return u, np.ones_like(u)
+        with np.errstate(over="ignore"):
+            values = np.exp(u)
+        return values, values
 
     def inner_value(self, u, w):
         u, w, shape = self._point(u, w)
@@ -115,9 +124,7 @@ class Ridge(ArrayProblem):
         n, values, batch = self.inner_size, self.penalties(u)[0], self._axes_of(u, w)
 
         if batch:
-            def apply(v):
-                return matvec(transposed(self.X), matvec(self.X, v)) / self._rows + values * v
-
+            apply = partial(self._hessian_product, u, penalties=values)
             return BatchedOperator((*batch, n, n), self.dtype, apply, apply)
 
         def apply(v):
@@ -169,6 +176,21 @@ class Ridge(ArrayProblem):
         self._require_finite()
         return GramFactory(self, self.X.T @ self.X / self._rows, self.X.T @ self.y / self._rows)
 
+    def _hessian_product(self, u, v, penalties=None):
+        """Return H(u) v of vectors (..., n)."""
+        penalties = self._penalties(u)[0] if penalties is None else penalties
+        return matvec(transposed(self.X), matvec(self.X, v)) / self._rows + penalties * v
+
+    def _outer(self, u, w):
+        """Return (F, ∂F/∂u, ∂F/∂w) of a single problem at vectors."""
+        rest = self.X_val @ w - self.y_val
+        return float(0.5 * np.mean(rest**2)), np.zeros_like(u), self.X_val.T @ rest / self.dtype.type(rest.size)
+
+    def _cross_adjoint(self, u, w, q):
+        """Return Mᵀq of a single problem at vectors."""
+        slopes = self._penalties(u)[1] * w
+        return slopes[None] @ q if self.penalty == "scalar" else slopes * q
+
     def _outer_product(self, v):
         """Return ∂²F/∂w² v."""
         return matvec(transposed(self.X_val), matvec(self.X_val, v)) / self.dtype.type(self.X_val.shape[-2])
@@ -189,14 +211,14 @@ class GramFactory:
     @staticmethod
     def key(u, w):
         """Return what H depends on."""
-        return (u.copy(),)
+        return u.tobytes()
 
     def at(self, u, w=None, eps=0.0):
         """Return the factor of H(u) + εI; raises LinAlgError where it is not positive semidefinite, FloatingPointError
         where it overflows."""
-        penalties = self.problem.penalties(u)[0]
+        penalties = self.problem._penalties(u)[0]
         H = self.gram.copy()
-        H[np.diag_indices_from(H)] += penalties + H.dtype.type(eps)
+        H.reshape(-1)[:: len(H) + 1] += penalties + H.dtype.type(eps)
         return HessianFactor(self, H, definite=bool(penalties.min(initial=np.inf) + eps > 0))
 
 
@@ -211,10 +233,8 @@ class HessianFactor:
         self.eigen = None if self.cholesky is not None else SymmetricFactor(H)
 
     def _cholesky(self):
-        try:
-            return scipy.linalg.cho_factor(self.H, lower=True, check_finite=False)
-        except np.linalg.LinAlgError:  # definite, but not to working precision
-            return None
+        factor, info = CHOLESKY[self.H.dtype][0](self.H, lower=True, clean=False) if self.H.size else (self.H, 0)
+        return factor if info == 0 else None  # definite, but not to working precision
 
     def filtered(self, response, g):
         """Return V(r(λ)∘Vᵀg), for a response that takes (values, nonzero)."""
@@ -223,7 +243,7 @@ class HessianFactor:
     def solve(self, g):
         """Return H⁺g."""
         if self.cholesky is not None:
-            return scipy.linalg.cho_solve(self.cholesky, g, check_finite=False)
+            return CHOLESKY[np.result_type(self.cholesky, g)][1](self.cholesky, g, lower=True)[0] if g.size else g.copy()
         return self.eigen.solve(g)
 
     def inner_solution(self, w0):

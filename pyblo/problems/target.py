@@ -1,5 +1,6 @@
 """Target learning: the regression targets are the outer variables (paper 000, §4.2, anti-distillation)."""
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -89,9 +90,7 @@ class TargetLearning(ArrayProblem):
         n, batch = self.inner_size, self._axes_of(u, w)
 
         if batch:
-            def apply(v):
-                return matvec(transposed(self.Phi), matvec(self.Phi, v))
-
+            apply = partial(self._hessian_product, u)
             return BatchedOperator((*batch, n, n), self.dtype, apply, apply)
 
         def apply(v):
@@ -117,6 +116,10 @@ class TargetLearning(ArrayProblem):
         """Return L with LLᵀ = ΦₒᵀΦₒ."""
         spectral.require_finite(2, Phi_out=self.Phi_out)
         return transposed(self.Phi_out)
+
+    def _hessian_product(self, u, v):
+        """Return Hv of vectors (..., n)."""
+        return matvec(transposed(self.Phi), matvec(self.Phi, v))
 
     def _outer_product(self, v):
         """Return ∂²F/∂w² v."""

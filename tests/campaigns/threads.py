@@ -30,7 +30,7 @@ def calls():
 
 def bits():
     """What all of them give."""
-    return b"".join(call() for call in calls().values())
+    return [call() for call in calls().values()]
 
 
 def together(tally, expected):
