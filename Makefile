@@ -88,10 +88,13 @@ asan: $(VENV)/.test ## the tests under the address and undefined-behaviour sanit
 # Clang where there is one: its runtime is the newer. A child of fork has threads again, which is what the pool must get right.
 TSAN_CXX ?= $(firstword $(foreach name,clang++ clang++-19 clang++-16 clang++-14,$(shell command -v $(name))) $(CXX))
 tsan: export TSAN_OPTIONS := die_after_fork=0:halt_on_error=1
-tsan: ## the thread pool under the thread sanitizer
+TSAN = $(TSAN_CXX) -std=c++20 -O1 -g -fsanitize=thread -ffp-contract=fast -Wno-psabi -pthread -Icsrc
+tsan: ## the thread pool and the batch driver under the thread sanitizer
 	mkdir -p build/tsan
-	$(TSAN_CXX) -std=c++20 -O1 -g -fsanitize=thread -pthread -Icsrc tests/core/pool.cpp csrc/pyblo/host/threads.cpp -o build/tsan/pool
+	$(TSAN) tests/core/pool.cpp csrc/pyblo/host/threads.cpp -o build/tsan/pool
 	build/tsan/pool
+	$(TSAN) tests/core/batch_tsan.cpp $(patsubst %,csrc/pyblo/host/%.cpp,threads blas_table kernels/linear kernels/steps_double kernels/gram) -o build/tsan/batch
+	build/tsan/batch
 
 # test_bits compiles a program of its own, and test_device needs a GPU. The experiments, long loops through lines that
 # shorter tests reach too, run on the modules of `dev`. A line of a template is one line, and counts beyond 2³² are no error.
