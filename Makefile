@@ -102,8 +102,8 @@ COVERAGE_PYTHON = PYTHONPATH=build/coverage/root PYBLO_EXAMPLES=12 $(PY) -P -m c
 LONG_TESTS = tests/test_experiments.py tests/test_more_experiments.py tests/test_cli.py
 coverage: $(VENV)/.test dev ## lines and branches reached by the tests in Python, and lines in C++
 	$(PIP) coverage gcovr
+	rm -rf build/coverage
 	$(call instrumented,build/coverage,-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS=-Og -DPYBLO_COVERAGE=ON)
-	find build/coverage -name '*.gcda' -delete && rm -f build/coverage/python.data
 	$(COVERAGE_PYTHON) -m pytest -q tests $(foreach file,$(LONG_TESTS) tests/test_bits.py tests/test_device.py,--ignore=$(file))
 	$(COVERAGE_PYTHON) -m pytest -q --doctest-modules build/coverage/root/pyblo --ignore=build/coverage/root/pyblo/_device.py
 	cp pyblo/*.so build/coverage/root/pyblo

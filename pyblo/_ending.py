@@ -30,12 +30,12 @@ class Ending:
         """Of a batch how many succeeded, and why the first that did not failed."""
         explain, blame = self._explain, self._blame
         if not self.shape:
-            return explain(0) + (blame() if self.status == Status.DIVERGED else "")
+            return explain(0) + (blame() if int(self.status) == int(Status.DIVERGED) else "")
         count, failed = self.codes.size, int((~self.success).sum())
         if not failed:
             return f"All {count} problems succeeded." if count != 1 else "The one problem succeeded."
         k = int(np.argmin(self.success))
-        text = explain(k) + (blame() if self.codes[k] == Status.DIVERGED else "")
+        text = explain(k) + (blame() if int(self.codes[k]) == int(Status.DIVERGED) else "")
         return f"{count - failed} of {count} problems succeeded. First failure, {first_index((~self.success).reshape(self.shape))}: {text}"
 
     def shaped(self, values):

@@ -21,7 +21,7 @@ class Evaluation:
         problem, method = plan.problem, plan.method
         sound = np.isfinite(value) & np.isfinite(grad).all(-1)
         if not sound.all():
-            status = np.where(~sound & succeeded(status), Status.DIVERGED, status)
+            status = np.where(~sound & succeeded(status), int(Status.DIVERGED), status)
 
         def explain(k):
             if not Status(int(inner[k])).success:

@@ -241,6 +241,8 @@ def _largest(A):
 
 
 _STATUS = tuple(Status)
+# As plain numbers: compared with a member of an enum, NumPy asks its class for attributes, and what that raises, a Ctrl-C too, is lost
+_CONVERGED, _COMPLETED = int(Status.CONVERGED), int(Status.COMPLETED)
 
 
 def solve_info(batch, report):
@@ -250,7 +252,7 @@ def solve_info(batch, report):
         one, steps, rest = _STATUS[status[0]], int(iterations[0]), float(residual[0])
         message = one.explain(f"‖b − Ax‖ = {rest:.3g} after {steps} iterations")
         return SolveInfo(one.success, one, steps, rest, None if direction is None else direction[0], message)
-    success = (status == Status.CONVERGED) | (status == Status.COMPLETED)
+    success = (status == _CONVERGED) | (status == _COMPLETED)
     message = _message(status, iterations, residual, success, batch)
     shaped = (array.reshape(batch) for array in (success, status, iterations, residual))
     return SolveInfo(*shaped, None if direction is None else direction.reshape(*batch, -1), message)

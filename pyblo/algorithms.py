@@ -175,7 +175,7 @@ def _result(prepared, plan, batch, raw, rows, drift, step, tol, warm):
         moved = f", ‖w⁺ − w‖ = {change[k]:.3g}" if warm else ""
         return Status(int(status[k])).explain(f"{nit[k]} steps of {step[k]:.3g}, ‖dF/du‖ = {norm[k]:.3g}, tol = {tol:g}{moved}")
 
-    ending = Ending(batch, np.where(drift > 0, Status.UNBOUNDED, status), explain, plan.blame)
+    ending = Ending(batch, np.where(drift > 0, int(Status.UNBOUNDED), status), explain, plan.blame)
     inner_ending, adjoint_ending = (Ending(batch, codes, lambda k: "", str) for codes in (inner, adjoint))
     outer, inner_shape = (*batch, *problem.outer_shape), (*batch, *problem.inner_shape)
     u = u.reshape(outer)

@@ -160,7 +160,7 @@ def _within_limits(s, step, count, factor, solve, *first, **rest):
     if count < 2:  # nothing is amplified
         return solve(*first, steps, 0.0, **rest)
     report = solve(*first, steps, factor, **rest)
-    doubtful = np.flatnonzero(report[1] == Status.RUNNING)
+    doubtful = np.flatnonzero(report[1] == int(Status.RUNNING))
     if not doubtful.size:
         return report
     beyond = s.beyond(factor / steps, doubtful)

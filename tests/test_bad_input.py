@@ -555,11 +555,6 @@ else:
 """
 
 
-def listen_to_interrupts():
-    """What a shell starts in the background ignores Ctrl-C, and hands that on to its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize("name", LONG)
 def test_interrupt_returns_within_half_a_second(name):
     # -P and the folder of the package that is tested here: the child runs the same one. With one BLAS thread and a
@@ -570,7 +565,6 @@ def test_interrupt_returns_within_half_a_second(name):
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-        preexec_fn=listen_to_interrupts,
     ) as child:
         end = threading.Timer(60, child.kill)  # else a signal that is lost would be waited for without end
         end.start()

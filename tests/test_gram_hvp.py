@@ -190,6 +190,7 @@ CTRL_C = """
 import os, signal, threading, time
 import numpy as np, pyblo
 Phi, V = np.ones((4000, 1000)), np.ones((1000, 2000))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell inherit an ignored one
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     while True:

@@ -1,7 +1,9 @@
 """linalg.cg, neumann and gradient_descent: every kind of A against exact arithmetic, limits of the step, batches, and what is refused."""
 
+import enum
 import itertools
 import re
+import sys
 from functools import partial
 
 import numpy as np
@@ -596,3 +598,30 @@ def test_status_of_a_batch_is_that_of_a_loop_over_pyblo():
     info = cg(np.stack(list(values.values())), ONES)[1]
     assert [Status(int(code)).name for code in info.status] == list(values)
     assert [cg(A, ONES)[1].status.name for A in values.values()] == list(values)
+
+
+def test_a_ctrl_c_has_no_place_where_numpy_would_swallow_it():
+    # Where an array meets an enum, NumPy looks for attributes on its class and clears what that raises, a KeyboardInterrupt too;
+    # and the lookup is Python code, in which one may be raised.
+    seen = []
+
+    def watch(frame, event, _):
+        if event == "call" and frame.f_code.co_filename == enum.__file__ and frame.f_code.co_name == "__getattr__":
+            seen.append(frame.f_back.f_code.co_qualname)
+
+    A, b = np.stack([E3, -E3, 2 * E3]), np.ones((3, 3))
+    problem = pyblo.Quadratic(A[::2], np.ones((2, 3, 2)), E3)
+    descent = pyblo.GradientDescent(steps=3, step=0.1)
+    calls = [lambda: cg(A, b), lambda: neumann(A[::2], b[:2], terms=3, step=0.7), lambda: gradient_descent(A, b, steps=3, step=0.7),
+             lambda: cg(E3, ONES), lambda: cg(scipy.sparse.csr_array(E3), b),
+             lambda: pyblo.hypergradient(problem, np.ones(2), method=pyblo.CG(), inner=descent),
+             lambda: pyblo.cold_start(problem, np.ones(2), method=pyblo.Neumann(2, 0.1), inner=descent, step=0.1, maxiter=3),
+             lambda: pyblo.warm_start(problem, np.ones(2), maxiter=3), lambda: pyblo.value_and_grad(problem)(np.ones(2))]
+    for call in calls:
+        call()  # imports are over
+        sys.setprofile(watch)
+        try:
+            call()
+        finally:
+            sys.setprofile(None)
+    assert seen == []

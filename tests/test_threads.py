@@ -124,7 +124,8 @@ def test_spawn_after_a_threaded_call():
 
 
 CTRL_C = """
-import sys, numpy as np, pyblo
+import signal, sys, numpy as np, pyblo
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell inherit an ignored one
 from pyblo import threads
 threads.set_num_threads(4)
 rng = np.random.default_rng(0)
@@ -143,9 +144,12 @@ print("right" if pyblo.linalg.cg(A, b)[0].tobytes() == expected else "wrong", fl
 
 def test_ctrl_c_at_random_moments():
     for seed in range(5):
-        process = subprocess.Popen([sys.executable, "-P", "-c", CTRL_C], stdout=subprocess.PIPE, text=True)
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(random.Random(seed).uniform(0.05, 0.4))
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[0] == "right\n"
-        assert process.returncode == 0
+        with subprocess.Popen([sys.executable, "-P", "-c", CTRL_C], stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout.readline() == "ready\n"
+                time.sleep(random.Random(seed).uniform(0.05, 0.4))
+                process.send_signal(signal.SIGINT)
+                assert process.communicate(timeout=60)[0] == "right\n"
+                assert process.returncode == 0
+            finally:
+                process.kill()

@@ -66,7 +66,7 @@ template <class R, int N> inline R lane(Pack<R, N> a, int l) { return a.v[l]; }
 template <class R, int N> inline void set_lane(Pack<R, N>& a, int l, R value) { a.v[l] = value; }
 #if defined(__x86_64__)
 template <class R, int N>
-  requires(N * int(sizeof(R)) <= register_bytes)
+  requires(N * int(sizeof(R)) >= 16 && N * int(sizeof(R)) <= register_bytes)
 inline void hold(Pack<R, N>& a) {
   asm("" : "+v"(a.v));
 }

@@ -1,26 +1,32 @@
 // Problems of a batch put side by side in the lanes of a pack, and taken out again.
 #pragma once
 #include <cstring>
+#include <utility>
 
 #include "pyblo/core/operator/symmetric.hpp"
 #include "pyblo/core/pack.hpp"
 
 namespace pyblo {
 
-// N vectors of N numbers as the rows of a square, transposed in place: at each level blocks of the size d change places
-template <class R, int N> inline void transpose(Pack<R, N>* v) {
-  using I = typename LaneInteger<R>::type;
-  typedef I Places __attribute__((vector_size(N * sizeof(I))));
-  for (int d = N / 2; d; d /= 2) {
-    Places low, high;
-    for (int j = 0; j < N; ++j) low[j] = j & d ? N + j - d : j, high[j] = j & d ? N + j : j + d;
+// Of blocks of D numbers in a and b: what a has (with Second, b) when the blocks beside the diagonal have changed places
+template <int D, bool Second, class V, int... J> inline V exchanged(V a, V b, std::integer_sequence<int, J...>) {
+  constexpr int n = sizeof...(J);
+  return __builtin_shufflevector(a, b, (J & D ? n + J - (Second ? 0 : D) : J + (Second ? D : 0))...);
+}
+
+// N vectors of N numbers as the rows of a square, transposed in place: at each level blocks of the size D change places
+template <int D, class R, int N> inline void transpose_from(Pack<R, N>* v) {
+  if constexpr (D > 0) {
+    constexpr auto places = std::make_integer_sequence<int, N>();
     for (int i = 0; i < N; ++i)
-      if (!(i & d)) {
-        const auto a = v[i].v, b = v[i + d].v;
-        v[i].v = __builtin_shuffle(a, b, low), v[i + d].v = __builtin_shuffle(a, b, high);
+      if (!(i & D)) {
+        const auto a = v[i].v, b = v[i + D].v;
+        v[i].v = exchanged<D, false>(a, b, places), v[i + D].v = exchanged<D, true>(a, b, places);
       }
+    transpose_from<D / 2>(v);
   }
 }
+template <class R, int N> inline void transpose(Pack<R, N>* v) { transpose_from<N / 2>(v); }
 
 // The same array of each of the problems in the lanes; lanes beyond the live ones repeat the last
 template <class T> struct Sources {
