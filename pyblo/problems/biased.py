@@ -118,7 +118,7 @@ class BiasedRidge(SquaredError):
 def _strength(value, dtype):
     """Return β ≥ 0, which the dtype holds, or raise an error that names it."""
     beta = numbers("beta", value)
-    small = np.asarray(beta)
+    small = _namespace.collapsed(np.asarray(beta), 0)
     limits = np.finfo(dtype)
     for bad, right in ((small < 0, "a number ≥ 0"), ((small > 0) & ((small < limits.tiny) | (small > limits.max)),
                                                      f"0, or one from {limits.tiny:.3g} to {limits.max:.3g}, which {dtype} can hold")):
