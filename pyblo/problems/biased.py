@@ -1,4 +1,4 @@
-"""Biased regularisation: linear regression drawn to a point, and that point is learned (paper 002, §4)."""
+"""Biased regularisation: linear regression drawn to a point, and that point is learned (paper 002, §3.1)."""
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
@@ -14,7 +14,8 @@ __all__ = ["BiasedRidge"]
 
 @dataclass(frozen=True, eq=False)
 class BiasedRidge(SquaredError):
-    """f = ½‖Xw − y‖² + ½β‖w − u‖²,  F = ½‖X′w − y′‖²: H = XᵀX + βI, M = −βI, J = β(XᵀX + βI)⁻¹  (MATH §6).
+    """f = ½‖Xw − y‖² + ½β‖w − u‖²,  F = ½‖X′w − y′‖²: H = XᵀX + βI, M = −βI, J = β(XᵀX + βI)⁻¹
+    (paper 002, §3.1; MATH §6).
 
     u and w have the same shape, (n,). Everything is computed from X, never from XᵀX, whose condition number is the square: the eigenvalues
     of H are σ² + β with the singular values σ of X, and β itself on the null space of X. Arrays may have more axes in front: these
