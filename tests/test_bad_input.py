@@ -220,7 +220,7 @@ VALUES = {
         lambda: biased(beta=INF),
         lambda: biased(beta=[1.0, NAN]),
         lambda: biased(beta=5e-324),  # 1/β overflows
-        lambda: biased(**{name: np.ones(s, np.float32) for name, s in (("X", (1, 1)), ("y", 1), ("X_val", (1, 1)), ("y_val", 1))}, beta=1e-40),
+        lambda: pyblo.BiasedRidge(*(np.ones(shape, np.float32) for shape in ((1, 1), 1, (1, 1), 1)), beta=1e-40),
     ],
     "terms": [
         lambda: pyblo.Neumann(-1),
