@@ -53,6 +53,10 @@ EXPERIMENTS = {
                    "how truncation and damping filter the inverse spectrum, how alike they are (Fig. 6, Eq. 5)"),
         Experiment("ridge-parkinson", "ridge_parkinson",
                    "one ridge penalty per feature, tuned by exact hypergradients, against one from a grid"),
+        Experiment("response-maps", "response_maps",
+                   "what a bilevel problem leaves open: set-valued responses, outer solutions by the line (Fig. 1)"),
+        Experiment("iteration-complexity", "iteration_complexity",
+                   "steps of gradient descent, Nesterov's momentum and SGD on worst cases, with measured exponents (paper 003)"),
     )
 }
 
