@@ -44,6 +44,7 @@ class Problem(abc.ABC):
     symmetric = True
     batch_shape = ()
     _takes_batches = False  # of u and w; True where the core has a copy of the problem, so that no function of the user is called
+    _factors_gram = False  # whether the factors of H are those of Φ in H = ΦᵀΦ, whose condition number is the root of that of H
     _moving_gram = False  # whether H(u) is a fixed Gram matrix plus penalties, which _factory() factors at each u
 
     @property
@@ -128,6 +129,10 @@ class Problem(abc.ABC):
         if w is None:
             return np.zeros(self.inner_size, self.dtype)
         return self._ravelled(name, w, self.inner_shape)
+
+    def _u0(self, u0):
+        """Return u0 as _u does, zeros where None."""
+        return np.zeros(self.outer_size, self.dtype) if u0 is None else self._u(u0, "u0")
 
     def _ravelled(self, name, value, shape):
         array = fit_finite(name, value, shape, self.dtype, self._takes_batches)

@@ -47,6 +47,7 @@ class TargetLearning(ArrayProblem):
     y_out: np.ndarray
 
     fixed_hessian = True
+    _factors_gram = True
     _cores = {"Phi": 2, "Phi_out": 2, "y_out": 1}
 
     def __post_init__(self):

@@ -1,0 +1,275 @@
+"""The pessimistic solution: u against the worst of its inner solutions, within a ball.
+
+φ(u) = max F(w*(u; 0) + v) over v ∈ null(A), ‖v‖ ≤ ρ, maximises a convex quadratic on a ball. Its dual in one multiplier ν,
+
+    φ(u) = min over ν ≥ ω of  F(w*(u)) + ½bᵀ(νI − W)⁺b + ½νρ²,   W = NᵀPN, ω = λmax(W), b = Nᵀ(P w*(u) + f),
+
+has no gap and is jointly convex in (u, ν). With u minimised out, in closed form, it is a secular equation again:
+
+    min over ν ≥ ω of  ½b̃ᵀ(νI − W̃)⁻¹b̃ + ½νρ² + const,     W̃ = NᵀL(I − Π)LᵀN,  b̃ = Nᵀ ∂F/∂w at the cold-start solution,
+
+Π the projection on the range of LᵀJ. Its z is the mean of worst cases that balance at u, so that 0 = Jᵀ(P(w*(u) + Nz) + f): u is
+the cold-start solution for w₀ = Nz. Where ‖z‖ = ρ the worst case is unique and φ smooth; where ν = ω and ‖z‖ < ρ, the hard case, φ
+has a kink at u and its worst cases lie on a sphere around a point.
+"""
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._namespace import norm
+from ..methods import check_number, require
+from ..result import Equilibrium
+from ..status import Status
+from ._ball import secular, smallest
+from ._batch import equilibria, largest_ratio, numbers, require_affine
+from ._sets import LeastSquares, SolutionSets, length, solution_sets, spectral_norm, svd, unbounded
+
+__all__ = ["pessimistic", "pessimistic_residual", "worst_case"]
+
+def pessimistic(problem, radius, u0=None):
+    """Return the pessimistic solution: min over u of the largest F(u, w), w ∈ S(u), ‖w − w*(u; 0)‖ ≤ radius (paper 000, Def. 2.1; MATH §5).
+
+    φ(u) = max F is convex, with kinks. The minimum over u and the multiplier of the ball is one secular equation; no descent is made.
+
+    Parameters
+    ----------
+    problem : Quadratic or TargetLearning
+        A problem with a fixed Hessian.
+    radius : float
+        ρ > 0, how far an inner solution may lie from the one of least norm; infinity where None. Then φ is +∞ unless F is constant
+        along null(A).
+    u0 : array_like, optional
+        Of the minimisers, u is the nearest to u0; zero where None. Axes in front broadcast against those of the problem and
+        make a batch.
+
+    Returns
+    -------
+    Equilibrium
+        w is a worst case at u and fun is φ(u). With the status UNBOUNDED, fun is +∞ where F has no upper bound on any S(u), and −∞
+        where φ has no lower bound; certificate["direction"] says along which (du, dw).
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a Hessian that is not fixed, an indefinite A or P, a radius that is not positive, arguments that do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.TargetLearning(Phi=[[1.0, 0.0]], Phi_out=[[1.0, 0.0], [1.0, 1.0]], y_out=[0.0, 0.0])  # Φ does not see w₂
+    >>> worst = pyblo.equilibria.pessimistic(problem, radius=2.0)  # F = ½w₁² + ½(w₁ + w₂)², w₁ = u
+    >>> worst.u.round(6), abs(worst.w).round(6), round(worst.fun, 12)
+    (array([0.]), array([0., 2.]), 2.0)
+    """
+    require_affine(problem, "the set of inner solutions")
+    radius = _checked(radius)
+    return equilibria(problem, worst_cases, lambda worst, u0: worst.solve(radius, u0.astype(float)), u0=problem._u0(u0))
+
+
+def worst_case(problem, u, radius):
+    """Return the pair (u, w) with the largest F(u, w) among the inner solutions with ‖w − w*(u; 0)‖ ≤ radius.
+
+    Parameters
+    ----------
+    problem : Quadratic or TargetLearning
+        A problem with a fixed Hessian.
+    u : array_like
+        The outer variable. Axes in front broadcast against those of the problem and make a batch.
+    radius : float
+        ρ > 0; infinity where None.
+
+    Returns
+    -------
+    Equilibrium
+        fun is φ(u); UNBOUNDED where it is +∞.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `pessimistic`.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.TargetLearning(Phi=[[1.0, 0.0]], Phi_out=[[1.0, 0.0], [1.0, 1.0]], y_out=[0.0, 0.0])
+    >>> pyblo.equilibria.worst_case(problem, [1.0], radius=2.0).w
+    array([1., 2.])
+    """
+    require_affine(problem, "the set of inner solutions")
+    radius = _checked(radius)
+    return equilibria(problem, worst_cases, lambda worst, u: worst.at(radius, u.astype(float)), u=problem._u(u))
+
+
+def pessimistic_residual(problem, u, w, radius):
+    """Return how far (u, w) is from a pessimistic solution: w a worst case at u, and 0 a subgradient of φ at u.
+
+    The largest of
+
+    - ‖AA⁺w − w*(u; 0)‖ and what ‖w − w*(u; 0)‖ exceeds radius by, over ‖w‖ + ‖J‖‖u‖ + ‖A⁺d‖ + radius;
+    - φ(u) − F(u, w), over (‖P‖‖w‖ + ‖f‖)‖w‖ of both of its terms;
+    - the distance of 0 from ∂φ(u), over ‖J‖(‖P‖‖w‖ + ‖f‖): by Danskin's theorem ∂φ(u) is the convex hull of Jᵀ(Pw + f)
+      over the worst cases w, a point or the image of a ball. Cases within rounding of the worst count as such.
+
+    ‖w‖ counts as 1 at least. It lies between 0 and about 1; rounding leaves a small multiple of ε·κ. At a kink of φ only u within rounding of it makes it small.
+
+    Parameters
+    ----------
+    problem : Quadratic or TargetLearning
+        A problem with a fixed Hessian.
+    u, w : array_like
+        The pair. Axes in front broadcast against those of the problem and make a batch.
+    radius : float
+        ρ > 0, finite.
+
+    Returns
+    -------
+    float or ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `pessimistic`, and for an infinite radius.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.TargetLearning(Phi=[[1.0, 0.0]], Phi_out=[[1.0, 0.0], [1.0, 1.0]], y_out=[0.0, 0.0])
+    >>> pyblo.equilibria.pessimistic_residual(problem, [0.0], [0.0, -2.0], radius=2.0)
+    0.0
+    >>> pyblo.equilibria.pessimistic_residual(problem, [0.5], [0.5, 2.0], radius=2.0) > 0.1
+    True
+    """
+    require_affine(problem, "the set of inner solutions")
+    radius = check_number("radius", radius, positive=True)
+    return numbers(problem, worst_cases, lambda worst, u, w: worst.residual(radius, u.astype(float), w.astype(float)),
+                   u=problem._u(u), w=problem._w(w))
+
+
+def _checked(radius):
+    if radius is None:
+        return np.inf
+    if not isinstance(radius, str) and np.ndim(radius) == 0 and radius == np.inf:
+        return np.inf
+    return check_number("radius", radius, positive=True)
+
+
+@dataclass(frozen=True)
+class WorstCases:
+    """The eigenbasis of W = NᵀPN: of T = LᵀQ, Q = I − AA⁺, singular values s and right vectors, W = Vsᵀs²V.
+
+    Attributes
+    ----------
+    sets : SolutionSets
+    s, vectors : ndarray, shapes (k,) and (n, k)
+        W has the eigenvalues s², and 0 on the rest of null(A).
+    """
+
+    sets: SolutionSets
+    s: np.ndarray
+    vectors: np.ndarray
+
+    @property
+    def top(self):
+        """ω = λmax(W)."""
+        return float(self.s[0] ** 2) if self.s.size else 0.0
+
+    @property
+    def _noise(self):
+        """The rounding of an eigenvalue of W."""
+        return 10 * self.sets.rounding * spectral_norm(self.sets.L) ** 2
+
+    def infinite(self, radius):
+        """Return the Equilibrium of φ = +∞, or None where it is finite."""
+        sets = self.sets
+        slope = sets.null(sets.f_rest)
+        linear = norm(slope) > 100 * sets.rounding * norm(sets.f_rest)
+        if radius < np.inf or not (self.s.size or linear):
+            return None
+        direction = self.vectors[:, 0] if self.s.size else slope / norm(slope)
+        return Equilibrium(
+            None, None, np.inf, Status.UNBOUNDED,
+            "Unbounded: F has no upper bound on S(u), for any u: it grows for ever along certificate['direction'], a direction (u, w) with "
+            "w in null(A); give a finite radius.", {"direction": (np.zeros(sets.J.shape[1]), direction)})
+
+    def maximise(self, radius, u, W=None):
+        """Return (t, v) of max bᵀv + ½vᵀWv over v in null(A) and the ball, b the part of ∂F/∂w at w*(u) in null(A).
+
+        W ≤ ωI is given by its (s, vectors), those of NᵀPN where None; t is ν − ω.
+        """
+        s, vectors = (self.s, self.vectors) if W is None else W
+        sets, w = self.sets, self.sets.nearest(u)
+        if radius == np.inf:  # F is constant along null(A)
+            return 0.0, np.zeros_like(w)
+        b = sets.null(sets.outer_gradient(w))
+        coordinates = vectors.T @ b
+        rest = b - vectors @ coordinates
+        gaps = np.append(self.top - s**2, self.top)
+        gaps = np.where(gaps > self._noise, gaps, 0.0)
+        small = 100 * sets.rounding * sets.force(sets.span(u, w))
+        b = np.append(coordinates, norm(rest))
+        z = np.where((gaps == 0) & (np.abs(b) <= small), 0.0, b)
+        t, z = secular(gaps, z, radius)
+        return t, vectors @ z[:-1] + (rest * (z[-1] / b[-1]) if b[-1] > 0 else 0.0)
+
+    def sphere(self, radius, t, v):
+        """Return (v, E, q, τ): the worst cases are v + Eq', ‖q'‖ = τ, and q is that of their mean; E has no columns where it is one."""
+        E = self.vectors[:, (self.top - self.s**2 <= self._noise) & (t == 0) & (radius < np.inf)]
+        q = E.T @ v
+        v = v - E @ q
+        return v, E, q, np.sqrt(max(0.0, radius**2 - norm(v) ** 2)) if E.size else 0.0
+
+    def one(self, radius, t, v):
+        """Return one of the worst cases whose mean is v."""
+        v, E, q, reach = self.sphere(radius, t, v)
+        if not E.size:
+            return v
+        towards = q if norm(q) > np.finfo(float).eps * radius else np.eye(q.size)[0]
+        return v + E @ (towards * (reach / norm(towards)))
+
+    def solve(self, radius, u0):
+        """Return the pessimistic Equilibrium."""
+        sets, size = self.sets, spectral_norm(self.sets.L)
+        J_size = spectral_norm(sets.J)
+        outer = LeastSquares(*svd(sets.L.T @ sets.J, 10 * sets.rounding, size * J_size))
+        slope = sets.J.T @ sets.f_rest
+        direction = outer.unseen(slope, 100 * sets.rounding * J_size * norm(sets.f_rest))
+        if (infinite := self.infinite(radius)) is not None:
+            return infinite
+        if direction is not None:
+            return unbounded(-direction, sets.J @ -direction)
+        cold = u0 + outer.move(sets.L.T @ sets.nearest(u0) - sets.c, slope)
+        tilt = max(1.0, size * J_size / outer.sigma[-1]) if outer.sigma.size else 1.0  # of the range of LᵀJ by rounding
+        s, vectors = svd(outer.outside(sets.null(sets.L).T), 10 * sets.rounding * tilt, size)[1:]
+        t, v = self.maximise(radius, cold, (s, vectors.T))
+        u = u0 + outer.move(sets.L.T @ (sets.nearest(u0) + v) - sets.c, slope)
+        return sets.equilibrium(u, sets.nearest(u) + self.one(radius, t, v),
+                                "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball.")
+
+    def at(self, radius, u):
+        """Return the Equilibrium of u with a worst case."""
+        if (infinite := self.infinite(radius)) is not None:
+            return infinite
+        w = self.sets.nearest(u) + self.one(radius, *self.maximise(radius, u))
+        return self.sets.equilibrium(u, w, "A worst case: no inner solution of u in the ball has a larger F.")
+
+    def residual(self, radius, u, w):
+        """Return the residual of (u, w)."""
+        sets, nearest = self.sets, self.sets.nearest(u)
+        t, v = self.maximise(radius, u)
+        middle, E, _, reach = self.sphere(radius, t, v)
+        worst = nearest + self.one(radius, t, v)
+        beyond = max(0.0, norm(sets.null(w)) - radius)
+        gap = sets.value(worst) - sets.value(w)
+        slope = sets.J.T @ sets.outer_gradient(nearest + middle)
+        distance = smallest(sets.J.T @ (sets.L @ (sets.L.T @ E)), slope, reach)
+        return largest_ratio((
+            (max(norm(w - sets.null(w) - nearest), beyond), sets.span(u, w) + radius),
+            (max(0.0, gap), sum(sets.force(length(x)) * length(x) for x in (w, worst))),
+            (distance, spectral_norm(sets.J) * sets.force(length(worst)))))
+
+
+def worst_cases(problem):
+    """Return the WorstCases of one problem."""
+    sets = solution_sets(problem)
+    s, vectors = svd(sets.null(sets.L).T, 10 * sets.rounding, spectral_norm(sets.L))[1:]
+    return WorstCases(sets, s, vectors.T)
