@@ -49,6 +49,7 @@ class TargetLearning(ArrayProblem):
     fixed_hessian = True
     _factors_gram = True
     _cores = {"Phi": 2, "Phi_out": 2, "y_out": 1}
+    _factored = "Phi", True
 
     def __post_init__(self):
         Phi = _namespace.matrix("Phi", self.Phi)
