@@ -4,6 +4,7 @@ import copy
 import numpy as np
 
 from .._namespace import as_array, broadcast, collapsed, common_dtype, lead, stacked
+from ..operators import BatchedOperator
 from ..problem import Problem
 
 
@@ -58,6 +59,26 @@ class ArrayProblem(Problem):
     def _number(self, value, shape):
         """Return a value for each problem: a float for a single one, else an array of the batch's shape."""
         return float(value) if shape == () else np.array(np.broadcast_to(value, shape), self.dtype)
+
+
+class FixedHessian(ArrayProblem):
+    """A problem whose H depends on neither u nor w: _spectrum(rcond) factors it, from an array of the shape _factored_shape()."""
+
+    fixed_hessian = True
+
+    def inner_solution(self, u, w0=None):
+        u, w0 = self._u(u), self._w(w0, "w0")
+        shape, s = self._shape(u=u, w0=w0), self._spectrum()
+        return spread(s.inner_run(s.inverse(), u, w0), shape)
+
+
+def symmetric_operator(n, batch, dtype, columns, vectors):
+    """Return a symmetric operator: columns(V) is its product with a vector or a matrix, vectors(v) that of a batch with (..., n)."""
+    from scipy.sparse.linalg import LinearOperator
+
+    if batch:
+        return BatchedOperator((*batch, n, n), dtype, vectors, vectors)
+    return LinearOperator((n, n), matvec=columns, rmatvec=columns, matmat=columns, rmatmat=columns, dtype=dtype)
 
 
 def spread(x, shape):
