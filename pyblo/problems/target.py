@@ -76,6 +76,10 @@ class TargetLearning(ArrayProblem):
         u, w, shape = self._point(u, w)
         return spread(matvec(transposed(self.Phi), matvec(self.Phi, w) - u), shape)
 
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        return spread(u - matvec(self.Phi, w), shape)
+
     def outer_value(self, u, w):
         u, w, shape = self._point(u, w)
         return self._number(0.5 * np.sum((matvec(self.Phi_out, w) - self.y_out) ** 2, axis=-1), shape)
