@@ -1,0 +1,107 @@
+"""Where the eigenvalues of an affine map lie: inside the unit circle, on it, or beyond, and for which outer steps."""
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+
+__all__ = ["Mode", "growth", "stable_steps", "unstable_projector", "worst"]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """An eigenvalue of I + S that decides: kind is "inside", "circle" (on the unit circle, not 1), "one" or "outside"; its eigenvector v of S."""
+
+    kind: str
+    value: complex
+    vector: np.ndarray
+
+
+def growth(S):
+    """Return the largest modulus of the eigenvalues of I + S, 0 where there are none."""
+    values = np.linalg.eigvals(S) if S.size else np.zeros(S.shape[:-1])
+    return np.abs(1 + values).max(axis=-1, initial=0.0)
+
+
+def worst(S, eps):
+    """Return the Mode of the eigenvalue of I + S that decides, or None where there are none.
+
+    An eigenvalue is known up to δ = 10 q ε‖S‖ over the cosine between its left and right eigenvectors, its condition; of clusters, where
+    that cosine vanishes, up to the cube root of 10 q ε, in units of ‖S‖, for rounding takes apart a triple eigenvalue that far.
+    """
+    if not S.shape[-1]:
+        return None
+    values, vectors, noise = _eigen(S, eps)
+    modulus = np.abs(1 + values)
+    one, circle = np.abs(values) <= noise, np.abs(modulus - 1) <= noise
+    rank = np.select([one, circle, modulus > 1], [2, 1, 3], 0)
+    k = np.lexsort((modulus, rank))[-1]
+    return Mode(("inside", "circle", "one", "outside")[rank[k]], complex(1 + values[k]), vectors[:, k])
+
+
+def _eigen(S, eps):
+    balanced, scale = scipy.linalg.matrix_balance(S, permute=False)
+    values, left, right = scipy.linalg.eig(balanced, left=True, right=True)
+    cosine = np.abs(np.vecdot(left, right, axis=0))
+    noise, size = 10 * len(S) * eps, np.linalg.norm(balanced)
+    return values, scale @ right, size * np.minimum(noise / np.maximum(cosine, np.finfo(float).tiny), np.cbrt(noise))
+
+
+def unstable_projector(S, eps):
+    """Return (Q₁, Q₂, S₂): orthonormal columns with Q₁ᵀS = S₁Q₁ᵀ for the eigenvalues of I + S that are not inside the unit circle, and
+    S Q₂ = Q₂ S₂ on the vectors that Q₁ᵀ takes to zero (ordered Schur form of the transpose)."""
+    values, _, noise = _eigen(S, eps)
+    outside = np.abs(1 + values) >= 1 - noise
+    if outside.all():
+        return np.eye(len(S)), np.zeros((len(S), 0)), np.zeros((0, 0))
+    inner = np.abs(1 + values[~outside]).max()
+    border = 0.5 * (inner + np.abs(1 + values[outside]).min(initial=2 - inner))
+    T, Q, count = scipy.linalg.schur(S.T, output="complex", sort=lambda value: abs(1 + value) >= border)
+    return Q[:, :count], Q[:, count:].conj(), T[count:, count:].T
+
+
+def stable_steps(at, fixed, linear):
+    """Return (low, high): the stable outer steps between them, the largest that there are; (0, 0) where none is.
+
+    Where nothing but the outer step decides, 1 − βμ for the eigenvalues μ of K, high = min 2 Re μ/|μ|². Otherwise the trace of I + S₀ + βS₁,
+    at most q in modulus where it is stable, bounds β; below it the steps in ratios of √2 are tried, and the border is found by Brent's method.
+    """
+    lasting = fixed != -1
+    if not np.any(linear[~lasting]) and not np.any(fixed[lasting]):
+        values = -np.linalg.eigvals(linear[np.ix_(lasting, lasting)])
+        noise = 10 * len(values) * np.finfo(float).eps * np.abs(values).max(initial=0.0)
+        if values.size and values.real.min() <= noise:
+            return 0.0, 0.0
+        return 0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf))
+    return _scanned(lambda step: _excess(at(step)), _bound(fixed, linear))
+
+
+def _excess(S):
+    """Return the largest |1 + μ|² − 1 of the eigenvalues μ of S, without the rounding of 1 + μ; and 0 where it is rounding of S."""
+    values = np.linalg.eigvals(S)
+    excess = (2 * values.real + np.abs(values) ** 2).max()
+    return float(excess) if abs(excess) > 10 * len(S) * np.finfo(float).eps * np.linalg.norm(S) else 0.0
+
+
+def _bound(fixed, linear):
+    """Return a step that no stable one exceeds, from |tr(I + S)| ≤ q; from the spectral radius of S₁ where its trace says nothing."""
+    q, slope, largest = len(fixed), abs(np.trace(linear)), np.abs(np.linalg.eigvals(linear)).max(initial=0.0)
+    if slope > 1e-8 * q * largest:
+        return (q + abs(q + fixed.sum())) / slope
+    return 1e8 / largest if largest > 0 else 1.0
+
+
+def _scanned(excess, bound):
+    steps = bound * 2.0 ** (-0.5 * np.arange(100))  # from above
+    found = np.array([excess(step) for step in steps])
+    if not (found < 0).any():
+        return 0.0, 0.0
+    first = int(np.argmax(found < 0))
+    high = steps[0] if first == 0 else _border(excess, steps[first], steps[first - 1])
+    worse = np.flatnonzero(found[first:] > 0)
+    low = _border(excess, steps[first + worse[0] - 1], steps[first + worse[0]]) if worse.size else 0.0
+    return float(low), float(high)
+
+
+def _border(excess, stable, unstable):
+    return scipy.optimize.brentq(excess, stable, unstable, xtol=1e-300, rtol=1e-13)
