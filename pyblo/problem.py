@@ -76,6 +76,10 @@ class Problem(abc.ABC):
         """Return f(u, w); no loop needs it."""
         raise NotImplementedError(f"{type(self).__name__} has no inner_value")
 
+    def inner_gradient_u(self, u, w):
+        """Return ∂f/∂u, of the shape of u; no loop needs it, and the value-function penalty takes differences of f without it."""
+        raise NotImplementedError(f"{type(self).__name__} has no inner_gradient_u")
+
     @abc.abstractmethod
     def inner_gradient(self, u, w):
         """Return ∇_w f(u, w), of the shape of w."""
@@ -104,6 +108,11 @@ class Problem(abc.ABC):
     def has_inner_solution(self):
         """Whether inner_solution is given."""
         return type(self).inner_solution is not Problem.inner_solution
+
+    @property
+    def has_inner_gradient_u(self):
+        """Whether inner_gradient_u is given."""
+        return type(self).inner_gradient_u is not Problem.inner_gradient_u
 
     @property
     def _affine(self):

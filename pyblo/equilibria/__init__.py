@@ -2,9 +2,12 @@
 from ..result import Equilibrium
 from .cold import cold_start, cold_start_residual
 from .optimistic import optimistic, optimistic_residual
+from .penalty import penalty_descent, value_function_penalty, value_function_penalty_residual
 from .pessimistic import pessimistic, pessimistic_residual, worst_case
+from .projections import AffineSet, HalfSpaces, cyclic_projections, dykstra, kaczmarz, project
 
 __all__ = [
-    "Equilibrium", "cold_start", "cold_start_residual", "optimistic", "optimistic_residual", "pessimistic", "pessimistic_residual",
-    "worst_case",
+    "AffineSet", "Equilibrium", "HalfSpaces", "cold_start", "cold_start_residual", "cyclic_projections", "dykstra", "kaczmarz",
+    "optimistic", "optimistic_residual", "penalty_descent", "pessimistic", "pessimistic_residual", "project", "value_function_penalty",
+    "value_function_penalty_residual", "worst_case",
 ]

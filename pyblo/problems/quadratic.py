@@ -103,6 +103,11 @@ class Quadratic(FixedHessian):
         u, w, shape = self._point(u, w)
         return spread(matvec(self.A, w) + matvec(self.B, u) + self.d, shape)
 
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        curvature = 0.0 if self.C is None else matvec(self.C, u)
+        return spread(matvec(_namespace.transposed(self.B), w) + curvature + self.e, shape)
+
     def outer_value(self, u, w):
         u, w, shape = self._point(u, w)
         return self._number(dot(w, 0.5 * matvec(self.P, w) + self.f) + self.h, shape)

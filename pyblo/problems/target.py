@@ -77,6 +77,10 @@ class TargetLearning(SquaredError):
         u, w, shape = self._point(u, w)
         return spread(matvec(transposed(self.Phi), matvec(self.Phi, w) - u), shape)
 
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        return spread(u - matvec(self.Phi, w), shape)
+
     def hessian(self, u, w):
         columns, vectors = lambda v: self.Phi.T @ (self.Phi @ v), partial(self._hessian_product, u)
         return symmetric_operator(self.inner_size, self._axes_of(u, w), self.dtype, columns, vectors)

@@ -1,0 +1,286 @@
+"""The value-function penalty: the optimistic solution without second derivatives.
+
+    L_β(u, w) = F(u, w) + β(f(u, w) − min_v f(u, v)),
+    ∂L_β/∂u = ∂F/∂u + β(∂f/∂u(u, w) − ∂f/∂u(u, v)),   ∂L_β/∂w = ∂F/∂w + β∇_w f(u, w),   v ∈ argmin f(u, ·):
+
+the envelope theorem leaves out dv/du (MATH §8). On quadratics L_β = F + (β/2)(w − w*)ᵀA(w − w*), jointly convex; with A⁺(Pw + f)/β
+put for what w leaves S(u) by, it is the optimistic problem for P_β = L(I + LᵀA⁺L/β)⁻¹Lᵀ, so its minimiser tends to the optimistic
+solution as 1/β.
+"""
+from functools import partial
+
+import numpy as np
+import scipy.linalg
+
+from .. import algorithms
+from .._namespace import norm
+from ..inner import ClosedForm, GradientDescent
+from ..methods import Identity, check_number, require
+from ..problem import Problem
+from ..result import BilevelResult, History
+from ._batch import equilibria, largest_ratio, numbers, require_affine
+from ._sets import length, solution_sets, spectral_norm
+from .optimistic import joint
+
+__all__ = ["penalty_descent", "value_function_penalty", "value_function_penalty_residual"]
+
+
+def value_function_penalty(problem, beta, u0=None):
+    """Return the minimiser of L_β(u, w) = F(u, w) + β(f(u, w) − min_v f(u, v)) of a quadratic problem, in closed form (MATH §8).
+
+    It tends to the optimistic solution as β grows, with an error of order 1/β. β multiplies f, so its size is relative to F's over f's.
+
+    Parameters
+    ----------
+    problem : Quadratic or TargetLearning
+        A problem with a fixed Hessian.
+    beta : float
+        β > 0.
+    u0 : array_like, optional
+        Of the minimisers, u is the nearest to u0; zero where None. Axes in front broadcast against those of the problem and
+        make a batch.
+
+    Returns
+    -------
+    Equilibrium
+        fun is F(u, w), without the penalty. UNBOUNDED where F falls for ever along a direction in the graph of S, as for `optimistic`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `optimistic`, and for a β that is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.eye(1), B=[[-1.0]], P=np.eye(1), f=[-2.0])  # F = ½(w − 2)², f = ½(w − u)²
+    >>> found = pyblo.equilibria.value_function_penalty(problem, beta=10.0)
+    >>> found.u.round(6), found.w.round(6)
+    (array([2.]), array([2.]))
+    """
+    require_affine(problem, "the set of inner solutions")
+    beta = check_number("beta", beta, positive=True)
+    return equilibria(problem, solution_sets, partial(_solve, beta), u0=problem._u0(u0))
+
+
+def value_function_penalty_residual(problem, u, w, beta):
+    """Return how far (u, w) is from a minimiser of L_β: its gradient, relative to the terms that cancel in it.
+
+    The larger of ‖βJᵀAs‖ over β‖J‖‖A‖S and ‖Pw + f + βAs‖ over ‖P‖‖w‖ + ‖f‖ + β‖A‖S, with s = w − w*(u) and S = ‖w‖ + ‖J‖‖u‖ + ‖A⁺d‖,
+    where ‖w‖ counts as 1 at least. It lies between 0 and 1; rounding leaves a small multiple of ε·κ.
+
+    Parameters
+    ----------
+    problem : Quadratic or TargetLearning
+        A problem with a fixed Hessian.
+    u, w : array_like
+        The pair. Axes in front broadcast against those of the problem and make a batch.
+    beta : float
+        β > 0.
+
+    Returns
+    -------
+    float or ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `value_function_penalty`.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.eye(1), B=[[-1.0]], P=np.eye(1), f=[-2.0])
+    >>> pyblo.equilibria.value_function_penalty_residual(problem, [2.0], [2.0], beta=10.0)
+    0.0
+    """
+    require_affine(problem, "the set of inner solutions")
+    beta = check_number("beta", beta, positive=True)
+    return numbers(problem, solution_sets, partial(_residual, beta), u=problem._u(u), w=problem._w(w))
+
+
+def penalty_descent(problem, u0, w0=None, *, beta, inner=None, step=None, maxiter=1000, tol=1e-8, history=True):
+    """Minimise L_β(u, w) by gradient descent on (u, w) with an inner run for v ∈ argmin f(u, ·) at every step, from its last value.
+
+    No second derivative of f is used, by any problem: hessian and cross are never called. It is `pyblo.warm_start` with the outer
+    variable (u, w), the inner variable v and a response of zero.
+
+    Parameters
+    ----------
+    problem : Problem
+        Any problem with inner_value and inner_gradient. Where it has inner_gradient_u that is ∂f/∂u; else central differences of
+        f(·, w) − f(·, v) are taken, two for each outer variable.
+    u0, w0 : array_like
+        The start; w0, zero where None, is that of w and of v.
+    beta : float
+        β > 0. The steps, and the number of them, grow with it as the condition number of L_β does.
+    inner : ClosedForm or GradientDescent, optional
+        How v is found. None is ClosedForm() where the problem has an inner_solution; GradientDescent needs its step, except for a
+        problem whose Hessian is fixed and known.
+    step : float, optional
+        The step on (u, w). None is 1/(‖P‖ + β‖∂²(f − min f)‖) where the Hessian is fixed and known; else it is required.
+    maxiter, tol, history
+        As in `pyblo.warm_start`.
+
+    Returns
+    -------
+    BilevelResult
+        u and w, with fun = L_β(u, w), jac its gradient in u, grad_w that in w, and v.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit; a batch of problems is refused.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.eye(1), B=[[-1.0]], P=np.eye(1), f=[-2.0])
+    >>> found = pyblo.equilibria.penalty_descent(problem, [0.0], beta=1.0)
+    >>> found.u.round(6), found.w.round(6), found.success
+    (array([2.]), array([2.]), True)
+    """
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem: {type(problem).__name__} is not a pyblo.Problem")
+    require(problem.batch_shape == (), f"problem: its batch_shape is {problem.batch_shape}, but the descent is of one problem")
+    beta = check_number("beta", beta, positive=True)
+    inner, step = _runs(problem, beta, inner, step)
+    u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
+    require(u.ndim == w.ndim == 1, "u0: the descent is of one problem, and this is a batch")
+    found = algorithms.warm_start(Penalised(problem, beta), np.concatenate([u, w]), w, method=Identity(), inner=inner, step=step,
+                                  maxiter=maxiter, tol=tol, history=history)
+    return _split(problem, found)
+
+
+def _runs(problem, beta, inner, step):
+    """Return the inner solver and the step that are meant, or raise an error that names the argument."""
+    name = type(problem).__name__
+    if inner is None:
+        require(problem.has_inner_solution, f"inner: {name} has no inner_solution; pass inner=GradientDescent(steps=..., step=...)")
+        inner = ClosedForm()
+    require(isinstance(inner, ClosedForm | GradientDescent), f"inner: {inner!r} finds no minimiser; expected ClosedForm() or GradientDescent(...)")
+    if isinstance(inner, GradientDescent) and inner.step is None:
+        require(problem._affine, f"inner: H of {name} is not known, so GradientDescent needs its step")
+        largest = problem._spectrum().largest
+        inner = GradientDescent(inner.steps, 1 / largest if largest > 0 else 1.0, inner.momentum, inner.nesterov, inner.tol, inner.maxiter)
+    if step is None:
+        require(problem._affine, f"step: {name} is not known to be quadratic, so there is no default step; pass one")
+        sets = solution_sets(problem)
+        leaving = np.sqrt(sets.values)[:, None] * (sets.V.T @ np.hstack([-sets.J, np.eye(problem.inner_size)]))
+        step = 1 / (spectral_norm(sets.L) ** 2 + beta * spectral_norm(leaving) ** 2 or 1.0)
+    return inner, step
+
+
+class Penalised(Problem):
+    """L_β as a bilevel problem with outer variable x = (u, w) and inner variable v, whose response the envelope theorem leaves out."""
+
+    symmetric = False  # its Hessian, that of f, is never asked for: no limit of steps is judged by it
+
+    def __init__(self, problem, beta):
+        self.problem, self.beta = problem, beta
+
+    @property
+    def outer_shape(self):
+        return (self.problem.outer_size + self.problem.inner_size,)
+
+    @property
+    def inner_shape(self):
+        return self.problem.inner_shape
+
+    @property
+    def dtype(self):
+        return self.problem.dtype
+
+    @property
+    def has_inner_solution(self):
+        return self.problem.has_inner_solution
+
+    def split(self, x):
+        """Return u and w, in their shapes."""
+        m = self.problem.outer_size
+        return x[:m].reshape(self.problem.outer_shape), x[m:].reshape(self.problem.inner_shape)
+
+    def inner_gradient(self, x, v):
+        return self.problem.inner_gradient(self.split(x)[0], v)
+
+    def inner_solution(self, x, w0=None):
+        return self.problem.inner_solution(self.split(x)[0], w0)
+
+    def outer_value(self, x, v):
+        u, w = self.split(x)
+        return self.problem.outer_value(u, w) + self.beta * (self.problem.inner_value(u, w) - self.problem.inner_value(u, v))
+
+    def outer_gradients(self, x, v):
+        problem, (u, w) = self.problem, self.split(x)
+        grad_u, grad_w = problem.outer_gradients(u, w)
+        grad_u, grad_w = grad_u + self.beta * self._slope(u, w, v), grad_w + self.beta * problem.inner_gradient(u, w)
+        return np.concatenate([np.ravel(grad_u), np.ravel(grad_w)]), -self.beta * problem.inner_gradient(u, v)
+
+    def _slope(self, u, w, v):
+        """Return ∂f/∂u(u, w) − ∂f/∂u(u, v)."""
+        problem = self.problem
+        if problem.has_inner_gradient_u:
+            return problem.inner_gradient_u(u, w) - problem.inner_gradient_u(u, v)
+        slope = np.empty(u.size, self.dtype)
+        for i, at in enumerate(u.flat):  # central differences of f(·, w) − f(·, v), exact for quadratics but for rounding
+            h = np.cbrt(np.finfo(self.dtype).eps) * max(1.0, abs(at))
+            ends = []
+            for side in (at + h, at - h):
+                moved = u.copy()
+                moved.flat[i] = side
+                ends.append((moved.flat[i], problem.inner_value(moved, w) - problem.inner_value(moved, v)))
+            slope[i] = (ends[0][1] - ends[1][1]) / (ends[0][0] - ends[1][0])
+        return slope.reshape(u.shape)
+
+    def hessian(self, x, v):
+        raise NotImplementedError("the value-function penalty takes no second derivatives")
+
+    def cross(self, x, v):
+        """Return zero: the response of v drops out."""
+        from scipy.sparse.linalg import LinearOperator
+
+        m, n = self.outer_size, self.inner_size
+        return LinearOperator((n, m), matvec=lambda x: np.zeros(n, self.dtype), rmatvec=lambda q: np.zeros(m, self.dtype), dtype=self.dtype)
+
+
+def _split(problem, found):
+    """Return the result of the loop over ((u, w), v) as one over u and w."""
+    m = problem.outer_size
+
+    def parts(x):
+        return (x[..., :m].reshape(*x.shape[:-1], *problem.outer_shape).copy(),
+                x[..., m:].reshape(*x.shape[:-1], *problem.inner_shape).copy())
+
+    (u, w), (jac, grad_w), kept = parts(found.u), parts(found.jac), found.history
+    history = None if kept is None else History(kept.fun, kept.grad_norm, *parts(kept.u))
+    return BilevelResult({**found, "u": u, "x": u, "w": w, "v": found.w, "jac": jac, "grad_w": grad_w, "history": history,
+                          "method": None})
+
+
+def _solve(beta, sets, u0):
+    L, A = sets.L, sets.values
+    across = sets.V.T @ L  # LᵀA⁺L = acrossᵀ diag(1/λ) across
+    root = np.sqrt(A)[:, None]
+    # S = I + LᵀA⁺L/β = CCᵀ with Cᵀ the triangle of the factors put below each other
+    C = scipy.linalg.qr(np.vstack([np.eye(L.shape[1]), across / root / np.sqrt(beta)]), mode="r")[0][: L.shape[1]].T
+    f = sets.f_rest - L @ sets.c
+    shift = across.T @ ((sets.V.T @ f) / A) / beta  # LᵀA⁺f/β
+    L_beta = scipy.linalg.solve_triangular(C, L.T, lower=True).T if L.size else L
+    c_beta = scipy.linalg.solve_triangular(C, shift, lower=True) + C.T @ sets.c if L.size else sets.c
+    found = joint(sets, L_beta, c_beta, u0.astype(float))
+    if not isinstance(found, tuple):
+        return found
+    u, nearest = found
+    y = L_beta.T @ nearest - c_beta
+    w = nearest - sets.V @ ((sets.V.T @ (L_beta @ y + sets.f_rest)) / A) / beta
+    return sets.equilibrium(u, w, f"The minimiser of F + {beta:g}(f − min f).")
+
+
+def _residual(beta, sets, u, w):
+    u, w = u.astype(float), w.astype(float)
+    away = sets.V.T @ (w - sets.nearest(u))
+    pull = beta * (sets.V @ (sets.values * away))
+    size = beta * sets.values.max(initial=0.0) * sets.span(u, w)
+    return largest_ratio((
+        (norm(sets.J.T @ pull), spectral_norm(sets.J) * size),
+        (norm(sets.outer_gradient(w) + pull), sets.force(length(w)) + size)))
