@@ -39,7 +39,7 @@ def optimistic(problem, u0=None):
     >>> best.u.round(6), best.w.round(6), round(best.fun, 12)
     (array([3.]), array([3., 4.]), 0.0)
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     return equilibria(problem, solution_sets, _solve, u0=problem._u0(u0))
 
 
@@ -73,7 +73,7 @@ def optimistic_residual(problem, u, w):
     >>> bool(pyblo.equilibria.optimistic_residual(problem, [3.0], [3.0, 4.0]) < 1e-15)
     True
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     return numbers(problem, solution_sets, _residual, u=problem._u(u), w=problem._w(w))
 
 

@@ -61,7 +61,7 @@ def pessimistic(problem, radius, u0=None):
     >>> worst.u.round(6), abs(worst.w).round(6), round(worst.fun, 12)
     (array([0.]), array([0., 2.]), 2.0)
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     radius = _checked(radius)
     return equilibria(problem, worst_cases, lambda worst, u0: worst.solve(radius, u0.astype(float)), u0=problem._u0(u0))
 
@@ -95,7 +95,7 @@ def worst_case(problem, u, radius):
     >>> pyblo.equilibria.worst_case(problem, [1.0], radius=2.0).w
     array([1., 2.])
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     radius = _checked(radius)
     return equilibria(problem, worst_cases, lambda worst, u: worst.at(radius, u.astype(float)), u=problem._u(u))
 
@@ -139,7 +139,7 @@ def pessimistic_residual(problem, u, w, radius):
     >>> pyblo.equilibria.pessimistic_residual(problem, [0.5], [0.5, 2.0], radius=2.0) > 0.1
     True
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     radius = check_number("radius", radius, positive=True)
     return numbers(problem, worst_cases, lambda worst, u, w: worst.residual(radius, u.astype(float), w.astype(float)),
                    u=problem._u(u), w=problem._w(w))
