@@ -15,11 +15,10 @@ LIMIT = 100.0
 equilibria = pyblo.equilibria
 
 
-def tame(matrix, cut=1e-9):
-    """The condition number of the nonzero singular values."""
+def spread(size, matrix):
+    """size over the least nonzero singular value of a matrix whose terms are of that size, at least 1."""
     sigma = np.linalg.svd(matrix, compute_uv=False)
-    kept = sigma[sigma > cut * sigma.max(initial=0.0)]
-    return kept[0] / kept[-1] if kept.size else 1.0
+    return max(1.0, size / sigma[sigma > 1e-9 * size].min(initial=np.inf)) if size else 1.0
 
 
 class Trial:
@@ -31,14 +30,18 @@ class Trial:
         self.case = integer_case(seed)
         self.problem, self.exact = problem_of(self.case), Exact(self.case)
         self.ball = Ball(self.case, float(10 ** self.rng.uniform(-1, 1)))
-        L = np.linalg.cholesky(self.case.P + 0 * np.eye(len(self.case.P))) if False else np.linalg.eigh(self.case.P)
-        self.root = L[1] * np.sqrt(np.maximum(L[0], 0.0))
-        # of the three least-squares problems that are solved one inside the other
-        tilted = self.root.T @ self.ball.N
-        hidden = np.linalg.svd(tilted, full_matrices=False)
-        kept = hidden[0][:, hidden[1] > 1e-9 * hidden[1].max(initial=1e-300)] if tilted.size else np.zeros((len(self.root), 0))
-        across = self.root.T @ self.ball.J
-        self.kappa = self.case.kappa * (tame(tilted) if tilted.size else 1.0) * max(tame(across - kept @ (kept.T @ across)), tame(across))
+        self.kappa = self.condition()
+
+    def condition(self):
+        """κ(A), and ‖L‖/σ(LᵀN) and ‖L‖‖J‖/σ(LᵀJ) of the least-squares problems that are solved one inside the other."""
+        values, vectors = np.linalg.eigh(self.case.P)
+        L = vectors * np.sqrt(np.maximum(values, 0.0))
+        size, J_size = np.linalg.norm(L, 2), np.linalg.norm(self.ball.J, 2)
+        hidden, across = L.T @ self.ball.N, L.T @ self.ball.J
+        U, sigma, _ = np.linalg.svd(hidden, full_matrices=False)
+        U = U[:, sigma > 1e-9 * size]
+        seen = across - U @ (U.T @ across)
+        return self.case.kappa * spread(size, hidden) * max(spread(size * J_size, seen), spread(size * J_size, across))
 
     def sizes(self, u, w):
         """1 + ‖J‖‖u‖ + ‖w̄‖ + ‖w‖, and ‖P‖ times it + ‖f‖."""
@@ -63,8 +66,9 @@ class Trial:
         self.tally.compare("optimistic: gradient along J", error(np.zeros(slope.nrows()), slope), EPS * self.kappa * size, LIMIT, self.seed)
         residual = equilibria.optimistic_residual(self.problem, found.u, found.w)
         self.tally.compare("optimistic: residual", residual, EPS * self.kappa, LIMIT, self.seed)
-        for value, sign in ((self.ball.value(self.ball.nearest(found.u)), 1), (self.ball(found.u), 1)):
-            self.tally.require("optimistic ≤ any inner solution", value * sign >= found.fun - 1e-9 * (1 + force * length), self.seed)
+        nearest = self.ball.value(self.ball.nearest(found.u))
+        unit = EPS * self.kappa * force * length
+        self.tally.compare("optimistic: F(u*, w*(u*; 0)) is no less", max(0.0, found.fun - nearest), unit, LIMIT, self.seed)
 
     def pessimistic(self):
         """φ at u*, and at points around it."""
