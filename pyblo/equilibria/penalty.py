@@ -147,8 +147,8 @@ def penalty_descent(problem, u0, w0=None, *, beta, inner=None, step=None, maxite
     inner, step = _runs(problem, beta, inner, step)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
     require(u.ndim == w.ndim == 1, "u0: the descent is of one problem, and this is a batch")
-    found = algorithms.warm_start(Penalised(problem, beta), np.concatenate([u, w]), w, method=Identity(), inner=inner, step=step,
-                                  maxiter=maxiter, tol=tol, history=history)
+    found = algorithms.warm_start(Penalised(problem, beta), np.concatenate([u, w]), w.reshape(problem.inner_shape), method=Identity(),
+                                  inner=inner, step=step, maxiter=maxiter, tol=tol, history=history)
     return _split(problem, found)
 
 
