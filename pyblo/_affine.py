@@ -5,8 +5,8 @@ from functools import cached_property
 import numpy as np
 
 from . import _parts, _stability
-from ._increments import Increments, block
-from ._namespace import broadcast, first_index, fit_finite, lead, matvec, norm, transposed
+from ._increments import Increments
+from ._namespace import broadcast, first_index, fit_finite, lead, matvec
 from ._powers import advance
 from ._verdict import Verdict
 from .inner import ClosedForm
@@ -129,7 +129,7 @@ class AffineMap:
             return self._spread(z)
         known, start = self._moves, z.astype(np.float64)
         k2 = known.drift(start)
-        v, d = known.start(start), matvec(known.J, k2)
+        v, d = known.start(start, k2), matvec(known.J, k2)
         with np.errstate(over="ignore", invalid="ignore"):
             moved = matvec(known.X, advance(known.S, v, matvec(known.Y, d), t)) + (float(t) * d if d.any() else 0.0)
             end = (start + moved).astype(self.matrix.dtype)
@@ -155,7 +155,7 @@ class AffineMap:
         known, k2 = self._moves, self._moves.drift(z)
         if np.all(self._inside) and not k2.any():
             for _ in range(2):
-                z = z - matvec(known.X, np.linalg.solve(known.S, known.start(z)[..., None])[..., 0])
+                z = z - matvec(known.X, np.linalg.solve(known.S, known.start(z, k2)[..., None])[..., 0])
         else:
             k2 = np.broadcast_to(k2, (*z.shape[:-1], k2.shape[-1]))
             for index in np.ndindex(z.shape[:-1]):
@@ -214,33 +214,23 @@ class AffineMap:
         Where there are none, point is None, and NaN in a batch; basis then spans the null space of I − E still. In a batch, whose problems
         may differ in r, columns of zeros fill it up.
         """
-        known, N = self._moves, self.size
-        rows = np.broadcast_to(block([[known.Y], [known.held]]), (*self.batch_shape, known.Y.shape[-2] + known.held.shape[-2], N))
-        y, k2 = known.y[..., None], known.drift(np.zeros(N))[..., None]
-        size = np.asarray(norm(rows))[..., None]
-        size = np.where(size > 0, size, 1.0)
-        U, sigma, Vt = np.linalg.svd(rows / size)
-        rank = np.broadcast_to(known.moving + known.held_rank, self.batch_shape)[..., None]
-        kept = np.arange(sigma.shape[-1]) < rank
-        right = matvec(transposed(U), (-block([[y], [k2]]) / size)[..., 0])[..., : sigma.shape[-1]]
-        point = matvec(transposed(Vt)[..., : sigma.shape[-1]], np.where(kept, right / np.where(kept, sigma, 1.0), 0.0))
-        least = int(rank.min(initial=N))
-        null = np.arange(least, N) >= rank
-        basis = np.where(null[..., None, :], transposed(Vt)[..., least:], 0.0).astype(self.matrix.dtype)
-        found = ~known.drift(point).any(-1)
+        dtype = self.matrix.dtype
+        point, basis = self._moves.standing(self.batch_shape)
+        found = ~self._moves.drift(point).any(-1)
         if not self.batch_shape:
-            return point.astype(self.matrix.dtype) if found else None, basis
-        return np.where(np.broadcast_to(found, self.batch_shape)[..., None], point, np.nan).astype(self.matrix.dtype), basis
+            return point.astype(dtype) if found else None, basis.astype(dtype)
+        return np.where(np.broadcast_to(found, self.batch_shape)[..., None], point, np.nan).astype(dtype), basis.astype(dtype)
 
     def explain(self):
         """Return in words whether z converges, and if not why: the eigenvalue and its direction, or the drift; and for which outer
         steps it does. Of a batch how many converge, and the first that does not."""
         good = np.asarray(self.converges)
+        if not good.ndim:
+            return self._verdicts(()).text
         if good.all():
-            return self._verdicts((0,) * good.ndim).text if not good.ndim else f"All {good.size} maps converge from every start."
-        bad = np.unravel_index(int(np.argmin(good)), good.shape)
-        text = self._verdicts(tuple(int(k) for k in bad)).text
-        return f"{int(good.sum())} of {good.size} maps converge. The first that does not, {first_index(~good)}: {text}" if good.ndim else text
+            return f"All {good.size} maps converge from every start."
+        text = self._verdicts(np.unravel_index(int(np.argmin(good)), good.shape)).text
+        return f"{int(good.sum())} of {good.size} maps converge. The first that does not, {first_index(~good)}: {text}"
 
     @property
     def certificate(self):

@@ -10,7 +10,7 @@ __all__ = ["Mode", "growth", "stable_steps", "unstable_projector", "worst"]
 
 @dataclass(frozen=True)
 class Mode:
-    """An eigenvalue of I + S that decides: kind is "inside", "circle" (on the unit circle, not 1), "one" or "outside"; its eigenvector v of S."""
+    """An eigenvalue of I + S and its eigenvector: kind is "inside", "outside", "one", or "circle" (on the unit circle, not 1)."""
 
     kind: str
     value: complex
@@ -60,20 +60,23 @@ def unstable_projector(S, eps):
     return Q[:, :count], Q[:, count:].conj(), T[count:, count:].T
 
 
-def stable_steps(at, fixed, linear):
+def stable_steps(known):
     """Return (low, high): the stable outer steps between them, the largest that there are; (0, 0) where none is.
 
-    Where nothing but the outer step decides, 1 − βμ for the eigenvalues μ of K, high = min 2 Re μ/|μ|². Otherwise the trace of I + S₀ + βS₁,
-    at most q in modulus where it is stable, bounds β; below it the steps in ratios of √2 are tried, and the border is found by Brent's method.
+    Where only the outer step decides, by 1 − βμ with the eigenvalues μ of −S₁, high = min 2 Re μ/|μ|². Otherwise the trace of I + S₀ + βS₁,
+    at most p in modulus where it is stable, bounds β; below it steps in ratios of √2 are tried, and Brent's method finds the border.
+    What is stable within one such ratio only may be missed.
     """
-    lasting = fixed != -1
-    if not np.any(linear[~lasting]) and not np.any(fixed[lasting]):
-        values = -np.linalg.eigvals(linear[np.ix_(lasting, lasting)])
+    if not known.moving:
+        return 0.0, np.inf
+    fixed, linear = known.fixed, known.linear
+    if not known.fixed.any():  # cold start
+        values = -np.linalg.eigvals(linear)
         noise = 10 * len(values) * np.finfo(float).eps * np.abs(values).max(initial=0.0)
-        if values.size and values.real.min() <= noise:
+        if values.real.min() <= noise:
             return 0.0, 0.0
-        return 0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf))
-    return _scanned(lambda step: _excess(at(step)), _bound(fixed, linear))
+        return 0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values)))
+    return _scanned(lambda step: _excess(known.at(step)), _bound(fixed, linear))
 
 
 def _excess(S):

@@ -33,7 +33,7 @@ class Verdict:
     def stable_steps(self):
         """The outer steps (low, high) between which `inside` holds."""
         known = self.known
-        low, high = _stability.stable_steps(known.at, known.fixed, known.linear)
+        low, high = _stability.stable_steps(known)
         return low / float(known.unit), high / float(known.unit)
 
     @property
@@ -100,7 +100,7 @@ class Verdict:
         if high > 0:
             above = f"between {low:.6g} and" if low > 0 else "below"
             return f"The outer step is {now:.6g}; those {above} {high:.6g} are stable."
-        rest = np.abs(1 + known.fixed[known.fixed != -1]).max(initial=0.0)
+        rest = float(_stability.growth(known.at(0.0)))
         inner = f", for the inner run alone multiplies an error of w by {rest:.6g}" if rest > 1 else ""
         return (f"The outer step is {now:.6g}; no step is stable{inner}. Use more terms, less damping, Exact(), or more inner steps of a "
                 "length within the limit of their recurrence.")
@@ -116,10 +116,10 @@ class Verdict:
         if not self.inside:
             bound, free, S = _stability.unstable_projector(known.S, self.eps)
             noise = 100 * len(known.S) * self.eps * norm(np.abs(known.Y) @ np.abs(z) + np.abs(known.y))
-            if np.linalg.norm(bound.T @ known.start(z)) > noise:
+            if np.linalg.norm(bound.T @ known.start(z, k2)) > noise:
                 raise ValueError(f"z0: there is no limit from here{place}. {self.text}")
         for _ in range(2):
-            z = z - known.X @ (free @ np.linalg.solve(S, free.conj().T @ known.start(z))).real
+            z = z - known.X @ (free @ np.linalg.solve(S, free.conj().T @ known.start(z, k2))).real
         return z
 
 

@@ -5,8 +5,8 @@ import numpy as np
 
 from . import _increments, _parts, _plan
 from ._affine import AffineMap, Origin
-from ._namespace import broadcast, lead, matvec, require_memory, transposed
-from ._reduced import between, outer_gradient
+from ._namespace import broadcast, lead, require_memory
+from ._reduced import between
 from .methods import Exact, require
 
 __all__ = ["AffineMap", "affine_map"]
@@ -69,7 +69,8 @@ def affine_map(problem, algorithm="cold", *, method=Exact(), inner=None, step=No
         response = spectrum.response(method, _parts.method_step(method, spectrum.largest, limited=False))
         require(np.isfinite(response).all(), f"method: the filter of {method} overflows; take fewer terms or a smaller step")
         require(np.isfinite(origin.moved).all(), f"inner: a run of {run} overflows; take fewer steps or a smaller step")
-        step, increments, matrix, offset = build(origin, response, step)
+        step, increments, change, offset = build(origin, response, step)
+        matrix = np.eye(size) + change
     if not (np.isfinite(matrix).all() and np.isfinite(offset).all()):
         raise ValueError(f"problem: its affine map overflows.{problem._blame()}")
     matrix, offset = (np.array(np.broadcast_to(x, batch + (size,) * axes), problem.dtype) for x, axes in ((matrix, 2), (offset, 1)))
@@ -77,12 +78,9 @@ def affine_map(problem, algorithm="cold", *, method=Exact(), inner=None, step=No
 
 
 def _cold(origin, response, step):
-    problem, spectrum = origin.problem, origin.spectrum
-    reduced = between(problem, spectrum, response, origin.response, origin.w0)
+    reduced = between(origin.problem, origin.spectrum, response, origin.response, origin.w0)
     step = np.asarray(reduced.default_step() if step is None else step, np.float64)
-    b = (step * reduced.unit)[..., None]
-    matrix = np.eye(problem.outer_size) - b[..., None] * (reduced.X @ reduced.Y)
-    return step, _increments.cold(reduced, step), matrix, b * reduced.k
+    return step, *_increments.cold(reduced, step)
 
 
 def _warm(origin, response, step):
@@ -90,17 +88,4 @@ def _warm(origin, response, step):
     if step is None:  # that of the loop: of full inner solutions
         step = between(problem, spectrum, response, spectrum.response(Exact(), None), origin.w0).default_step()
     step = np.asarray(step, np.float64)
-    increments = _increments.warm(problem, spectrum, response, origin.moved, step)
-    V, cross, a = spectrum.vectors.astype(np.float64), spectrum.cross.astype(np.float64), origin.response[..., None]
-    b, root = step[..., None, None], problem._outer_root().astype(np.float64)
-    adjoint = transposed(response[..., None] * cross)
-    to_u = b * (adjoint @ (transposed(V) @ root)) @ transposed(root)  # βMᵀRP
-    f = outer_gradient(problem, np.zeros(problem.inner_size, problem.dtype))
-    push = step[..., None] * matvec(adjoint, matvec(transposed(V), f))
-    follow = V @ (a * cross)  # R_in M
-    n = problem.inner_size
-    matrix = _increments.block([
-        [np.eye(problem.outer_size), to_u],
-        [-follow, np.eye(n) - V @ (origin.moved[..., None] * transposed(V)) - follow @ to_u]])
-    rest = -matvec(V, a[..., 0] * spectrum.offset) - matvec(follow, push)
-    return step, increments, matrix, _increments.block([[push[..., None]], [rest[..., None]]])[..., 0]
+    return step, *_increments.warm(problem, spectrum, response, origin.response, origin.moved, step)
