@@ -188,9 +188,9 @@ class Equilibrium(_report.Report):
     status : Status or ndarray of int
         CONVERGED, DIVERGED or UNBOUNDED; success and message say the same.
     certificate : dict
-        Where there is no limit, why: {"eigenvalue", "eigenvector"} of the iteration's matrix K, or {"drift"}, the direction
-        in which u moves for ever, or {"rank"}, where the eigenvalue zero is defective; for a solution concept {"direction"}, a pair
-        (du, dw) along which F falls, or its worst case rises, for ever.
+        Where there is no limit, why: {"eigenvalue", "eigenvector"} of cold start's matrix K or {"multiplier", "eigenvector"} of warm
+        start's E; {"drift"}, the direction in which u, or z = (u, w), moves for ever; {"rank"}, where the eigenvalue zero of K is
+        defective; or, for a solution concept, {"direction"}, a pair (du, dw) along which F falls, or its worst case rises, for ever.
     max_step : float or ndarray
         The outer step below which the loop reaches the limit (0 where it never does).
     """
@@ -332,6 +332,8 @@ def _certificate(facts):
             yield f"u moves for ever{speed} along a fixed direction, mostly in component {int(np.argmax(np.abs(value)))}"
         elif name == "rank":
             yield f"rank K = {value[0]} but rank K² = {value[1]}: the eigenvalue 0 is defective, and u grows with every step"
+        elif name == "multiplier":
+            yield f"a step multiplies some direction by {complex(value):.4g}"
         elif name == "direction":
             sizes = " and ".join(f"{np.linalg.norm(part):.4g}" for part in value)
             yield f"F is linear or convex without end along a direction (u, w) with parts of length {sizes}"

@@ -5,9 +5,10 @@ from .optimistic import optimistic, optimistic_residual
 from .penalty import penalty_descent, value_function_penalty, value_function_penalty_residual
 from .pessimistic import pessimistic, pessimistic_residual, worst_case
 from .projections import AffineSet, HalfSpaces, cyclic_projections, dykstra, kaczmarz, project
+from .warm import warm_start, warm_start_residual, warm_start_set
 
 __all__ = [
     "AffineSet", "Equilibrium", "HalfSpaces", "cold_start", "cold_start_residual", "cyclic_projections", "dykstra", "kaczmarz",
     "optimistic", "optimistic_residual", "penalty_descent", "pessimistic", "pessimistic_residual", "project", "value_function_penalty",
-    "value_function_penalty_residual", "worst_case",
+    "value_function_penalty_residual", "warm_start", "warm_start_residual", "warm_start_set", "worst_case",
 ]

@@ -3,16 +3,14 @@ import numpy as np
 
 from .._ending import Ending
 from .._parts import rows_of
-from ..methods import require
-from ..problem import Problem
+from .._plan import check_affine
+from ..methods import Exact
 from ..result import Equilibrium
 
 
-def require_affine(problem, what):
+def require_affine(problem):
     """Raise an error that names the problem, unless it is one whose Hessian is fixed and known."""
-    if not isinstance(problem, Problem):
-        raise TypeError(f"problem: {type(problem).__name__} is not a pyblo.Problem")
-    require(problem._affine, f"problem: {what} of {type(problem).__name__} is not known to be affine; Quadratic and TargetLearning are")
+    check_affine(problem, Exact(), None)
 
 
 def numbers(problem, prepare, solve, **vectors):

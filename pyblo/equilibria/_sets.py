@@ -26,8 +26,10 @@ class SolutionSets:
         −A⁺B and −A⁺d.
     L, c, f_rest : ndarray, shapes (n, p), (p,) and (n,)
         F = ½‖Lᵀw − c‖² + f⊥ᵀw + const.
-    rounding : float
-        ε times the condition number of the array that is factored: the relative error of V.
+    eps : float
+        The size of the problem times the ε of its dtype.
+    condition : ndarray, shape (r,)
+        σmax/σ of the array that is factored: eps times it is the error of each column of V.
     """
 
     problem: object
@@ -38,7 +40,17 @@ class SolutionSets:
     L: np.ndarray
     c: np.ndarray
     f_rest: np.ndarray
-    rounding: float
+    eps: float
+    condition: np.ndarray
+
+    @property
+    def rounding(self):
+        """The error of the projection on null(A)."""
+        return self.eps * self.condition.max(initial=1.0)
+
+    def response_noise(self, Z):
+        """Return the error of Jz for each column z of Z: that of a direction which A answers stiffly is small."""
+        return self.eps * scipy.linalg.norm(self.condition[:, None] * (self.V.T @ (self.J @ Z)), axis=0)
 
     def null(self, x):
         """Return (I − AA⁺)x."""
@@ -81,25 +93,15 @@ def solution_sets(problem):
     J = -V @ (spectrum.cross.astype(wide) / values[:, None])
     w_bar = -V @ (spectrum.offset.astype(wide) / values)
     f = problem.outer_gradients(np.zeros(problem.outer_shape), np.zeros(problem.inner_shape))[1].reshape(-1).astype(wide)
-    condition = float(values.max() / values.min()) ** (0.5 if problem._factors_gram else 1.0) if values.size else 1.0
+    condition = (values.max(initial=0.0) / values) ** (0.5 if problem._factors_gram else 1.0)
     eps = max(problem.inner_size, problem.outer_size, L.shape[1], 1) * float(np.finfo(problem.dtype).eps)
-    U, sigma, Wt = svd(L, eps)
-    c = -Wt.T @ ((U.T @ f) / sigma)
-    rest = f - U @ (U.T @ f)
-    noise = min(1.0, 100 * eps * (sigma[0] / sigma[-1] if sigma.size else 1.0))
-    rest = rest if norm(rest) > noise * norm(f) else np.zeros_like(f)
+    P = least_squares(L, eps * spectral_norm(L))
+    c = -P.Vt.T @ ((P.U.T @ f) / P.sigma)
+    rest = P.outside(f)
+    rest = rest if norm(rest) > min(1.0, 100 * P.blur) * norm(f) else np.zeros_like(f)
     if not all(np.isfinite(array).all() for array in (J, w_bar, L, c, rest)):
         raise ValueError(f"problem: its solution overflows.{problem._blame()}")
-    return SolutionSets(problem, values, V, J, w_bar, L, c, rest, eps * condition)
-
-
-def svd(A, cut, size=None):
-    """Return (U, σ, Vᵀ) of a matrix with the singular values above cut·size; size is the largest of them where None."""
-    if not A.size:
-        return np.zeros((A.shape[0], 0)), np.zeros(0), np.zeros((0, A.shape[1]))
-    U, sigma, Vt = scipy.linalg.svd(A, full_matrices=False, check_finite=False)
-    kept = sigma > cut * (sigma[0] if size is None else size)
-    return U[:, kept], sigma[kept], Vt[kept]
+    return SolutionSets(problem, values, V, J, w_bar, L, c, rest, eps, condition)
 
 
 def spectral_norm(A):
@@ -118,12 +120,16 @@ class LeastSquares:
 
     Attributes
     ----------
-    U, sigma, Vt : the decomposition of M, of full rank.
+    U, sigma, Vt : ndarray
+        The singular values of M that are no rounding, and their vectors.
+    blur : float
+        The largest part of one of them that may be rounding: the error of their span.
     """
 
     U: np.ndarray
     sigma: np.ndarray
     Vt: np.ndarray
+    blur: float
 
     def move(self, y, g):
         """Return −M⁺(y + (M⁺)ᵀg)."""
@@ -141,6 +147,17 @@ class LeastSquares:
         """Return the part of g in null(M), along which the objective is linear, or None where it is rounding beside size."""
         rest = g - self.Vt.T @ (self.Vt @ g)
         return rest if norm(rest) > size else None
+
+
+def least_squares(M, noise):
+    """Return the LeastSquares of a matrix with errors of size noise: a number, or a function that returns it for columns of directions."""
+    if not M.size:
+        return LeastSquares(np.zeros((M.shape[0], 0)), np.zeros(0), np.zeros((0, M.shape[1])), 0.0)
+    U, sigma, Vt = scipy.linalg.svd(M, full_matrices=False, check_finite=False)
+    level = max(M.shape) * np.finfo(float).eps * sigma[0] + (noise(Vt.T) if callable(noise) else noise)
+    kept = sigma > level
+    blur = np.max((level / np.where(kept, sigma, np.inf)), initial=0.0)
+    return LeastSquares(U[:, kept], sigma[kept], Vt[kept], float(blur))
 
 
 def unbounded(du, dw):

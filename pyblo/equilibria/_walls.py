@@ -184,9 +184,9 @@ class Walls:
         """Return the distance of each w (..., n) from each set, in float64."""
         over = matvec(self.a.astype(np.float64), w.astype(np.float64)) - self.b
         over = np.where(self.half_space, np.maximum(over, 0.0), over)
-        squares = np.zeros((*over.shape[:-1], self.count))
-        np.add.at(squares, (..., self.owner), over**2)
-        return np.sqrt(squares)
+        lengths = np.zeros((*over.shape[:-1], self.count))
+        np.hypot.at(lengths, (..., self.owner), over)
+        return lengths
 
     def visited(self, w, moves):
         """Return the points (..., sets, n) after each set of the cycle that made the moves and ended at w."""

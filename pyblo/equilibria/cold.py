@@ -10,7 +10,7 @@ from ..methods import Exact
 from ..result import Equilibrium
 from ..status import Status
 from ._batch import equilibria
-from ._loops import checked, residual
+from ._loops import residual
 
 __all__ = ["cold_start", "cold_start_residual"]
 
@@ -49,7 +49,7 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     >>> limit.u, limit.success
     (array([1., 7.]), True)
     """
-    run = checked(problem, method, inner)
+    run = _plan.check_affine(problem, method, inner)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
     return equilibria(problem, lambda one: (one, _plan.make(one, method, run, "spectral")), partial(_limit, run), u0=u, w0=w)
 

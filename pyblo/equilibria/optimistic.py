@@ -1,7 +1,9 @@
 """The optimistic solution: of all inner solutions the one that is best for the outer objective."""
+import scipy.linalg
+
 from .._namespace import norm
 from ._batch import equilibria, largest_ratio, numbers, require_affine
-from ._sets import LeastSquares, length, solution_sets, spectral_norm, svd, unbounded
+from ._sets import least_squares, length, solution_sets, spectral_norm, unbounded
 
 __all__ = ["optimistic", "optimistic_residual"]
 
@@ -39,7 +41,7 @@ def optimistic(problem, u0=None):
     >>> best.u.round(6), best.w.round(6), round(best.fun, 12)
     (array([3.]), array([3., 4.]), 0.0)
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     return equilibria(problem, solution_sets, _solve, u0=problem._u0(u0))
 
 
@@ -73,7 +75,7 @@ def optimistic_residual(problem, u, w):
     >>> bool(pyblo.equilibria.optimistic_residual(problem, [3.0], [3.0, 4.0]) < 1e-15)
     True
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     return numbers(problem, solution_sets, _residual, u=problem._u(u), w=problem._w(w))
 
 
@@ -90,15 +92,14 @@ def joint(sets, L, c, u0):
     Over v ∈ null(A) first: with T = LᵀQ, Q = I − AA⁺, the rest of y = Lᵀw − c is (I − TT⁺)y, and of f⊥ it is f⊥ − L(T⁺)ᵀf⊥.
     """
     f, size = sets.f_rest, spectral_norm(L)
-    inner = LeastSquares(*svd(sets.null(L).T, 10 * sets.rounding, size))
+    inner = least_squares(sets.null(L).T, 10 * sets.rounding * size)
     direction = inner.unseen(sets.null(f), 100 * sets.rounding * norm(f))
     if direction is not None:
         return unbounded(0 * u0, -direction)
     f_seen = f - L @ inner.lift(f)
-    tilt = max(1.0, size / inner.sigma[-1]) if inner.sigma.size else 1.0  # of the range of T by rounding
-    outer = LeastSquares(*svd(inner.outside(L.T @ sets.J), 10 * sets.rounding * tilt, size * spectral_norm(sets.J)))
-    slope = sets.J.T @ f_seen
-    direction = outer.unseen(slope, 100 * sets.rounding * tilt * spectral_norm(sets.J) * norm(f))
+    across, slope = L.T @ sets.J, sets.J.T @ f_seen
+    outer = least_squares(inner.outside(across), lambda Z: 10 * size * sets.response_noise(Z) + inner.blur * scipy.linalg.norm(across @ Z, axis=0))
+    direction = outer.unseen(slope, 10 * (10 * sets.rounding + inner.blur) * spectral_norm(sets.J) * norm(f))
     if direction is not None:
         dw = sets.J @ -direction
         return unbounded(-direction, dw + inner.move(L.T @ dw, 0 * f))

@@ -58,7 +58,7 @@ def value_function_penalty(problem, beta, u0=None):
     >>> found.u.round(6), found.w.round(6)
     (array([2.]), array([2.]))
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     beta = check_number("beta", beta, positive=True)
     return equilibria(problem, solution_sets, partial(_solve, beta), u0=problem._u0(u0))
 
@@ -94,7 +94,7 @@ def value_function_penalty_residual(problem, u, w, beta):
     >>> pyblo.equilibria.value_function_penalty_residual(problem, [2.0], [2.0], beta=10.0)
     0.0
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     beta = check_number("beta", beta, positive=True)
     return numbers(problem, solution_sets, partial(_residual, beta), u=problem._u(u), w=problem._w(w))
 
@@ -147,8 +147,8 @@ def penalty_descent(problem, u0, w0=None, *, beta, inner=None, step=None, maxite
     inner, step = _runs(problem, beta, inner, step)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
     require(u.ndim == w.ndim == 1, "u0: the descent is of one problem, and this is a batch")
-    found = algorithms.warm_start(Penalised(problem, beta), np.concatenate([u, w]), w, method=Identity(), inner=inner, step=step,
-                                  maxiter=maxiter, tol=tol, history=history)
+    found = algorithms.warm_start(Penalised(problem, beta), np.concatenate([u, w]), w.reshape(problem.inner_shape), method=Identity(),
+                                  inner=inner, step=step, maxiter=maxiter, tol=tol, history=history)
     return _split(problem, found)
 
 
@@ -233,7 +233,13 @@ class Penalised(Problem):
         return slope.reshape(u.shape)
 
     def hessian(self, x, v):
-        raise NotImplementedError("the value-function penalty takes no second derivatives")
+        """Return an operator that is never applied."""
+        from scipy.sparse.linalg import LinearOperator
+
+        def apply(q):
+            raise NotImplementedError("the value-function penalty takes no second derivatives")
+
+        return LinearOperator((self.inner_size, self.inner_size), matvec=apply, rmatvec=apply, dtype=self.dtype)
 
     def cross(self, x, v):
         """Return zero: the response of v drops out."""

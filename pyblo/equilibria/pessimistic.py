@@ -22,7 +22,7 @@ from ..result import Equilibrium
 from ..status import Status
 from ._ball import secular, smallest
 from ._batch import equilibria, largest_ratio, numbers, require_affine
-from ._sets import LeastSquares, SolutionSets, length, solution_sets, spectral_norm, svd, unbounded
+from ._sets import SolutionSets, least_squares, length, solution_sets, spectral_norm, unbounded
 
 __all__ = ["pessimistic", "pessimistic_residual", "worst_case"]
 
@@ -61,7 +61,7 @@ def pessimistic(problem, radius, u0=None):
     >>> worst.u.round(6), abs(worst.w).round(6), round(worst.fun, 12)
     (array([0.]), array([0., 2.]), 2.0)
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     radius = _checked(radius)
     return equilibria(problem, worst_cases, lambda worst, u0: worst.solve(radius, u0.astype(float)), u0=problem._u0(u0))
 
@@ -95,7 +95,7 @@ def worst_case(problem, u, radius):
     >>> pyblo.equilibria.worst_case(problem, [1.0], radius=2.0).w
     array([1., 2.])
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     radius = _checked(radius)
     return equilibria(problem, worst_cases, lambda worst, u: worst.at(radius, u.astype(float)), u=problem._u(u))
 
@@ -139,7 +139,7 @@ def pessimistic_residual(problem, u, w, radius):
     >>> pyblo.equilibria.pessimistic_residual(problem, [0.5], [0.5, 2.0], radius=2.0) > 0.1
     True
     """
-    require_affine(problem, "the set of inner solutions")
+    require_affine(problem)
     radius = check_number("radius", radius, positive=True)
     return numbers(problem, worst_cases, lambda worst, u, w: worst.residual(radius, u.astype(float), w.astype(float)),
                    u=problem._u(u), w=problem._w(w))
@@ -205,7 +205,9 @@ class WorstCases:
         rest = b - vectors @ coordinates
         gaps = np.append(self.top - s**2, self.top)
         gaps = np.where(gaps > self._noise, gaps, 0.0)
-        small = 100 * sets.rounding * sets.force(sets.span(u, w))
+        # the errors of w*(u), of u in it, and of the projection on null(A)
+        moved = float(sets.response_noise(u[:, None])[0]) + sets.eps * spectral_norm(sets.J) * norm(u)
+        small = 100 * (spectral_norm(sets.L) ** 2 * moved + sets.rounding * sets.force(norm(w) + norm(sets.w_bar)))
         b = np.append(coordinates, norm(rest))
         z = np.where((gaps == 0) & (np.abs(b) <= small), 0.0, b)
         t, z = secular(gaps, z, radius)
@@ -229,18 +231,16 @@ class WorstCases:
     def solve(self, radius, u0):
         """Return the pessimistic Equilibrium."""
         sets, size = self.sets, spectral_norm(self.sets.L)
-        J_size = spectral_norm(sets.J)
-        outer = LeastSquares(*svd(sets.L.T @ sets.J, 10 * sets.rounding, size * J_size))
+        outer = least_squares(sets.L.T @ sets.J, lambda Z: 10 * size * sets.response_noise(Z))
         slope = sets.J.T @ sets.f_rest
-        direction = outer.unseen(slope, 100 * sets.rounding * J_size * norm(sets.f_rest))
+        direction = outer.unseen(slope, 100 * sets.rounding * spectral_norm(sets.J) * norm(sets.f_rest))
         if (infinite := self.infinite(radius)) is not None:
             return infinite
         if direction is not None:
             return unbounded(-direction, sets.J @ -direction)
         cold = u0 + outer.move(sets.L.T @ sets.nearest(u0) - sets.c, slope)
-        tilt = max(1.0, size * J_size / outer.sigma[-1]) if outer.sigma.size else 1.0  # of the range of LᵀJ by rounding
-        s, vectors = svd(outer.outside(sets.null(sets.L).T), 10 * sets.rounding * tilt, size)[1:]
-        t, v = self.maximise(radius, cold, (s, vectors.T))
+        W = least_squares(outer.outside(sets.null(sets.L).T), (10 * sets.rounding + outer.blur) * size)
+        t, v = self.maximise(radius, cold, (W.sigma, W.Vt.T))
         u = u0 + outer.move(sets.L.T @ (sets.nearest(u0) + v) - sets.c, slope)
         return sets.equilibrium(u, sets.nearest(u) + self.one(radius, t, v),
                                 "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball.")
@@ -271,5 +271,5 @@ class WorstCases:
 def worst_cases(problem):
     """Return the WorstCases of one problem."""
     sets = solution_sets(problem)
-    s, vectors = svd(sets.null(sets.L).T, 10 * sets.rounding, spectral_norm(sets.L))[1:]
-    return WorstCases(sets, s, vectors.T)
+    W = least_squares(sets.null(sets.L).T, 10 * sets.rounding * spectral_norm(sets.L))
+    return WorstCases(sets, W.sigma, W.Vt.T)

@@ -147,7 +147,7 @@ def cyclic_projections(w0, sets, *, maxiter=1000, tol=None, history=False):
     --------
     >>> from pyblo.equilibria import HalfSpaces, cyclic_projections, dykstra
     >>> sets = [HalfSpaces([[1.0, 1.0], [0.0, 1.0]], [0.0, -1.0])]
-    >>> cyclic_projections([2.0, 2.0], sets).w, dykstra([2.0, 2.0], sets).w.round(6)  # the second is the nearest common point
+    >>> cyclic_projections([2.0, 2.0], sets).w.round(6), dykstra([2.0, 2.0], sets).w.round(6)  # the second is the nearest common point
     (array([ 0., -1.]), array([ 1., -1.]))
     """
     walls = walls_of(sets)
