@@ -37,7 +37,8 @@ class Constants(_report.Report):
     reach : float or ndarray
         1 + max ρ(t), 2 but for the heavy ball.
     floor : float or ndarray
-        10·ε·κ·(c₁+c₃): what rounding may add to any measured error.
+        What rounding may add to a measured error: 10·ε·κ·(c₁+c₃), and what the rounding of the terms of ∇_w f and ∂F/∂w makes of it where they
+        cancel, as in Xᵀy: c₁ and c₂/(1−q) of that error in place of D, and L_Φ/(1−q) of it in place of L_E.
     singular : bool or ndarray of bool
         Whether H is singular. Then Φ contracts on the range of H only, where w − w₀ stays and outside of which the hypergradient sees nothing;
         μ is the least positive eigenvalue.
@@ -129,8 +130,10 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent"):
     c1 = (s.eta2 + s.eta1 * L_Phi / margin) * s.D
     c2 = (nu2 + nu1 * L_Phi / margin) * L_E * s.D
     c3 = L_E * L_Phi / margin
-    kappa = s.L / s.mu
-    numbers = (q, kappa, s.mu, s.L, s.D, L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, 10 * s.eps * kappa * (c1 + c3))
+    kappa, astray = s.L / s.mu, s.noise / s.mu
+    floor = 10 * s.eps * kappa * (c1 + c3) + L_Phi / margin * s.outer_noise
+    floor = floor + astray * (s.eta2 + s.eta1 * L_Phi / margin + (nu2 + nu1 * L_Phi / margin) * L_E / margin)
+    numbers = (q, kappa, s.mu, s.L, s.D, L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, floor)
     shape = np.broadcast_shapes(*map(np.shape, numbers))
     numbers = (float(x) if shape == () else np.array(np.broadcast_to(x, shape), np.float64) for x in numbers)
     return Constants(*numbers, s.singular, inner)

@@ -100,9 +100,10 @@ def aid_fixed_point(constants, t, k):
 
 
 def aid_cg(constants, t, k):
-    """Return (c₁ + c₂/(1−q)) ρ(t) + c₃ 2√κ ((√κ−1)/(√κ+1))^k, the bound of AID with k conjugate gradients (paper 002, Thm 2.2 and Eq. 17).
+    """Return (c₁ + c₂/(1−q)) ρ(t) + c₃ σ(k), σ as in `cg_rate`: the bound of AID with k conjugate gradients (paper 002, Thm 2.2, Eq. 17).
 
-    Parameters and returns are those of `aid_fixed_point`, for ``CG(maxiter=k, rtol=0, atol=0)``.
+    Parameters and returns are those of `aid_fixed_point`, for ``CG(maxiter=k, rtol=ε)``: with a tolerance of zero the iteration would go on where
+    nothing but rounding is left, and on a singular H lose what it had.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def aid_cg(constants, t, k):
     >>> problem = pyblo.Quadratic(A=np.diag([1.0, 9.0]), B=np.eye(2), P=np.eye(2))
     >>> c = pyblo.bounds.constants(problem, [3.0, 0.0])
     >>> pyblo.bounds.aid_cg(c, 60, [1, 10]).round(4)
-    array([18.    ,  0.0352])
+    array([6.    , 0.0352])
     """
     c = numbers_of(constants)
     return aid(c, rate(c, t), cg_rate(c.kappa, k))

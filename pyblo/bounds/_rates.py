@@ -122,7 +122,9 @@ def nesterov_rate(mu, L, t):
 
 
 def cg_rate(kappa, k):
-    """Return σ(k) = 2√κ ((√κ−1)/(√κ+1))^k of conjugate gradients from zero (paper 002, Eq. 17).
+    """Return σ(k) = min(1, 2√κ ((√κ−1)/(√κ+1))^k) of conjugate gradients from zero (paper 002, Eq. 17).
+
+    1, because the Euclidean error of conjugate gradients never grows (Hestenes and Stiefel 1952, Thm 6:3).
 
     Parameters
     ----------
@@ -134,12 +136,12 @@ def cg_rate(kappa, k):
     Examples
     --------
     >>> import pyblo
-    >>> pyblo.bounds.cg_rate(9.0, [0, 2])
-    array([6. , 1.5])
+    >>> pyblo.bounds.cg_rate(9.0, [0, 2, 4])
+    array([1.   , 1.   , 0.375])
     """
     kappa = _numbers("kappa", kappa)
     require(np.all(kappa >= 1), f"kappa: {np.min(kappa, initial=np.inf):g} is not valid; expected κ ≥ 1")
-    return _plain(2 * np.sqrt(kappa) * _ratio(1.0, kappa) ** counts("k", k))
+    return _plain(np.minimum(1.0, 2 * np.sqrt(kappa) * _ratio(1.0, kappa) ** counts("k", k)))
 
 
 def rate(constants, t):
