@@ -137,9 +137,10 @@ def _iterates(problem, u):
     """Return iterates as (..., S, m)."""
     u = getattr(u, "history", u)
     require(u is not None, "u: this loop kept no history; run it with history=True, or pass the iterates")
-    u = problem._u(getattr(u, "u", u))
-    require(u.ndim > 1 and u.shape[-2] > 0, f"u: shape {u.shape} is that of one point; expected iterates along an axis before its own")
-    return u
+    u, core = as_array("u", getattr(u, "u", u)), len(problem.outer_shape)
+    require(u.ndim > core and u.shape[u.ndim - core - 1] > 0,
+            f"u: shape {u.shape} is not that of iterates; expected (..., S, {', '.join(map(str, problem.outer_shape))})")
+    return problem._u(u) if problem._takes_batches else np.stack([problem._u(one) for one in u])
 
 
 def gradient_mapping(u, gradient, step, project):

@@ -48,14 +48,14 @@ def aid(constants, rho, sigma):
     constants : Constants
         Of the problem.
     rho : float or array_like
-        ρ ≥ 0 with ‖w_t − w(u)‖ ≤ ρ‖w₀ − w(u)‖, at most constants.reach − 1: 1, or for the heavy ball what it reaches.
+        ρ ≥ 0 with ‖w_t − w(u)‖ ≤ ρ‖w₀ − w(u)‖.
     sigma : float or array_like
         σ ≥ 0 with ‖v_k − v‖ ≤ σ‖v‖, v the solution of the adjoint system at w_t.
 
     Returns
     -------
     float or ndarray
-        Both broadcast against the constants.
+        Both broadcast against the constants. Infinite where ρ > constants.reach − 1: w_t may then leave the ball of the suprema.
 
     Examples
     --------
@@ -66,9 +66,7 @@ def aid(constants, rho, sigma):
     3.0
     """
     c, rho, sigma = numbers_of(constants), _size("rho", rho), _size("sigma", sigma)
-    require(np.all(rho <= np.asarray(c.reach - 1) * (1 + 1e-12)),
-            f"rho: {rho.max(initial=0):g} is more than reach − 1 = {np.min(c.reach) - 1:g}, so w_t may leave the ball of the suprema")
-    return _plain((c.c1 + c.c2 / (1 - c.q)) * rho + c.c3 * sigma)
+    return _within(c, rho, (c.c1 + c.c2 / (1 - c.q)) * rho + c.c3 * sigma)
 
 
 def aid_fixed_point(constants, t, k):
@@ -95,8 +93,8 @@ def aid_fixed_point(constants, t, k):
     array([4.5     , 3.00293 , 0.008789])
     """
     c, k = numbers_of(constants), counts("k", k)
-    power = gradient_rate(c.q, k)
-    return _plain((c.c1 + c.c2 * ((1 - power) / (1 - c.q))) * rate(c, t) + c.c3 * power)
+    power, rho = gradient_rate(c.q, k), rate(c, t)
+    return _within(c, rho, (c.c1 + c.c2 * ((1 - power) / (1 - c.q))) * rho + c.c3 * power)
 
 
 def aid_cg(constants, t, k):
@@ -115,6 +113,11 @@ def aid_cg(constants, t, k):
     """
     c = numbers_of(constants)
     return aid(c, rate(c, t), cg_rate(c.kappa, k))
+
+
+def _within(c, rho, bound):
+    """Return the bound, infinite where w_t may lie outside the ball."""
+    return _plain(np.where(rho <= np.asarray(c.reach - 1) * (1 + 1e-12), bound, np.inf))
 
 
 def _size(name, value):

@@ -117,11 +117,11 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
         raise ValueError(f"method: {method!r} is not known; expected one of {tuple(BOUNDS)}")
     c = constants(problem, u, w0, step=step, inner=inner)
     error = as_array("error", error).astype(np.float64)
-    bad = ~(error > c.floor)
+    shape = broadcast(("problem", np.shape(c.q)), ("error", error.shape))
+    bad = ~(error > np.asarray(c.floor))
     if np.any(bad):
         raise ValueError(f"error: {error.min():.3g} is not above {np.max(c.floor):.3g}, what rounding alone may be at κ = {np.max(c.kappa):.3g}"
                          f"{where(bad)}; ask for more")
-    shape = broadcast(("problem", np.shape(c.q)), ("error", error.shape))
     t, k = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     errors = np.broadcast_to(error, shape)
     for index in np.ndindex(shape):

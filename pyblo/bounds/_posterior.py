@@ -2,7 +2,7 @@
 import numpy as np
 
 from .._namespace import lead, norm
-from ._smoothness import smoothness
+from ._smoothness import check_problem, smoothness
 
 __all__ = ["a_posteriori"]
 
@@ -45,12 +45,14 @@ def a_posteriori(problem, u, w, adjoint):
     >>> round(bound, 6), round(float(error), 6)
     (0.103147, 0.103147)
     """
-    s = smoothness(problem, u, w)
+    check_problem(problem)
     u, w, q = problem._u(u), problem._w(w), problem._ravelled("adjoint", adjoint, problem.inner_shape)
     problem._shape(u=u, w=w, adjoint=q)
     at = u.reshape(*lead(u, 1), *problem.outer_shape), w.reshape(*lead(w, 1), *problem.inner_shape)
+    s = smoothness(problem, *at)
     slope, g = (_vectors(problem, x) for x in (problem.inner_gradient(*at), problem.outer_gradients(*at)[1]))
-    rest = problem.hessian(*at) @ q - g
+    H = problem.hessian(*at)
+    rest = (H if problem.symmetric else H.H) @ q - g
     size, away = np.asarray(norm(q.astype(np.float64))), (np.asarray(norm(slope.astype(np.float64))) + s.noise) / s.mu
     rest = np.asarray(norm((rest if s.range_part is None else s.range_part(rest)).astype(np.float64)))
     rest = rest + s.outer_noise + s.unit * (s.L * size + np.asarray(norm(g.astype(np.float64))))

@@ -4,7 +4,7 @@ import numpy as np
 from .._namespace import as_array
 from ..methods import require
 
-__all__ = ["cg_rate", "counts", "gradient_rate", "heavy_ball", "heavy_ball_rate", "largest_rate", "nesterov", "nesterov_rate", "optimal_step",
+__all__ = ["cg_rate", "counts", "gradient_rate", "heavy_ball", "heavy_ball_rate", "nesterov", "nesterov_rate", "optimal_step",
            "rate"]
 
 
@@ -164,16 +164,6 @@ def rate(constants, t):
     if constants.inner == "gradient_descent":
         return gradient_rate(constants.q, t)
     return (heavy_ball_rate if constants.inner == "heavy_ball" else nesterov_rate)(constants.mu, constants.L, t)
-
-
-def largest_rate(inner, mu, L):
-    """Return an upper bound of ρ(t) over all t; 1 but for the heavy ball, whose r^t (1 + t(1+r)) is largest at t = −1/ln r − 1/(1+r)."""
-    if inner != "heavy_ball":
-        return 1.0
-    r = np.asarray(_ratio(np.asarray(mu), np.asarray(L)))
-    inside = np.where(r > 0, r, 0.5)
-    t = -1 / np.log(inside) - 1 / (1 + inside)
-    return _plain(np.where((r > 0) & (t > 0), inside**t * (1 + t * (1 + inside)), 1.0))
 
 
 def counts(name, value):
