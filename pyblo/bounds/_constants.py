@@ -6,7 +6,7 @@ import numpy as np
 from .. import _report
 from .._namespace import as_array, broadcast, where
 from ..methods import check_number, require
-from ._rates import largest_rate, optimal_step
+from ._rates import optimal_step
 from ._smoothness import smoothness
 
 __all__ = ["Constants", "constants", "numbers_of"]
@@ -35,9 +35,10 @@ class Constants(_report.Report):
     step : float or ndarray
         α of the map Φ.
     reach : float or ndarray
-        1 + max ρ(t), 2 but for the heavy ball.
+        The bounds of AID hold where ρ(t) ≤ reach − 1.
     floor : float or ndarray
-        10·ε·κ·(c₁+c₃): what rounding may add to any measured error.
+        What rounding may add to a measured error: 10·ε·κ·(c₁+c₃), and what the rounding of the terms of ∇_w f and ∂F/∂w makes of it where they
+        cancel, as in Xᵀy: c₁ and c₂/(1−q) of that error in place of D, and L_Φ/(1−q) of it in place of L_E.
     singular : bool or ndarray of bool
         Whether H is singular. Then Φ contracts on the range of H only, where w − w₀ stays and outside of which the hypergradient sees nothing;
         μ is the least positive eigenvalue.
@@ -74,7 +75,7 @@ class Constants(_report.Report):
         return [("problems", _report.axes(np.shape(self.q))), *rows, ("inner run", self.inner), ("note", note if count else None)]
 
 
-def constants(problem, u, w0=None, *, step=None, inner="gradient_descent"):
+def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach=2.0):
     """Return the constants of a problem at u, for Φ(u, w) = w − α∇_w f(u, w) with α fixed (paper 002, Lemma 2.1 and Thm 2.1; MATH §7).
 
     All are upper bounds that hold in floating point, μ a lower one: they are enlarged by what rounding may have taken from them. Suprema over
@@ -94,7 +95,10 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent"):
         α < 2/L; None is 2/(μ+L).
     inner : {"gradient_descent", "heavy_ball", "nesterov"}
         The inner run of AID. The last two are meant with their optimal step and momentum (`heavy_ball`, `nesterov`), on an f(u, ·) that is
-        quadratic; the heavy ball leaves the ball of radius 2D at first, so its suprema are over a larger one.
+        quadratic.
+    reach : float
+        At least 2. The suprema are on ‖w − w₀‖ ≤ reach·D. 2 is the paper's; the heavy ball leaves that ball at first, and until ρ(t) ≤ 1 has no bound
+        but with a larger reach, 1 + max ρ(t) for all t.
 
     Returns
     -------
@@ -116,21 +120,26 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent"):
     if inner not in INNERS:
         raise ValueError(f"inner: {inner!r} is not known; expected one of {INNERS}")
     s = smoothness(problem, u, w0)
-    step = optimal_step(s.mu, s.L) if step is None else _checked_step(step, s.L)
     broadcast(("problem", np.shape(s.mu)), ("step", np.shape(step)))
+    step = optimal_step(s.mu, s.L) if step is None else _checked_step(step, s.L)
     q = np.maximum(np.abs(1 - step * s.mu), np.abs(1 - step * s.L))
     q = np.where(q > 0, q + 4 * s.eps, 0.0)
     margin = np.minimum(step * s.mu, 2 - step * s.L) * (1 - 8 * s.eps)  # 1 − q without its cancellation
     bad = ~((margin > 0) & (q < 1))
     require(not np.any(bad), f"step: Φ does not contract to working precision, q = {np.max(q):.17g}{where(bad)}; choose another step, or raise μ")
-    reach = 1 + largest_rate(inner, s.mu, s.L)
+    reach = check_number("reach", reach)
+    require(reach >= 2, f"reach: {reach:g} is not valid; expected a number ≥ 2: w₀ and w_t lie up to 2D apart")
     L_E, L_Phi = s.gradient(reach * s.D), step * s.cross(reach * s.D)
     nu1, nu2 = step * s.hessian_lipschitz, step * s.cross_lipschitz
     c1 = (s.eta2 + s.eta1 * L_Phi / margin) * s.D
     c2 = (nu2 + nu1 * L_Phi / margin) * L_E * s.D
     c3 = L_E * L_Phi / margin
-    kappa = s.L / s.mu
-    numbers = (q, kappa, s.mu, s.L, s.D, L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, 10 * s.eps * kappa * (c1 + c3))
+    kappa, astray = s.L / s.mu, s.noise / s.mu
+    floor = 10 * s.eps * kappa * (c1 + c3) + L_Phi / margin * s.outer_noise
+    floor = floor + astray * (s.eta2 + s.eta1 * L_Phi / margin + (nu2 + nu1 * L_Phi / margin) * L_E / margin)
+    numbers = (q, kappa, s.mu, s.L, s.D, L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, floor)
+    if not all(np.isfinite(x).all() for x in numbers):
+        raise ValueError(f"problem: its constants overflow.{problem._blame()}")
     shape = np.broadcast_shapes(*map(np.shape, numbers))
     numbers = (float(x) if shape == () else np.array(np.broadcast_to(x, shape), np.float64) for x in numbers)
     return Constants(*numbers, s.singular, inner)
@@ -142,7 +151,7 @@ def _checked_step(step, L):
     else:
         step = as_array("step", step).astype(np.float64)
         require((np.isfinite(step) & (step > 0)).all(), "step: expected numbers > 0, finite")
-    bad = ~(step * L < 2)
+    bad = np.asarray(step * L >= 2)
     if np.any(bad):
         limit = np.min(2 / np.asarray(L))
         raise ValueError(f"step: {np.max(step):g} is beyond the limit {limit:g} = 2/L, so Φ does not contract; choose a smaller one{where(bad)}")

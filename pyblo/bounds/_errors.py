@@ -48,14 +48,14 @@ def aid(constants, rho, sigma):
     constants : Constants
         Of the problem.
     rho : float or array_like
-        ρ ≥ 0 with ‖w_t − w(u)‖ ≤ ρ‖w₀ − w(u)‖, at most constants.reach − 1: 1, or for the heavy ball what it reaches.
+        ρ ≥ 0 with ‖w_t − w(u)‖ ≤ ρ‖w₀ − w(u)‖.
     sigma : float or array_like
         σ ≥ 0 with ‖v_k − v‖ ≤ σ‖v‖, v the solution of the adjoint system at w_t.
 
     Returns
     -------
     float or ndarray
-        Both broadcast against the constants.
+        Both broadcast against the constants. Infinite where ρ > constants.reach − 1: w_t may then leave the ball of the suprema.
 
     Examples
     --------
@@ -66,9 +66,7 @@ def aid(constants, rho, sigma):
     3.0
     """
     c, rho, sigma = numbers_of(constants), _size("rho", rho), _size("sigma", sigma)
-    require(np.all(rho <= np.asarray(c.reach - 1) * (1 + 1e-12)),
-            f"rho: {rho.max(initial=0):g} is more than reach − 1 = {np.min(c.reach) - 1:g}, so w_t may leave the ball of the suprema")
-    return _plain((c.c1 + c.c2 / (1 - c.q)) * rho + c.c3 * sigma)
+    return _within(c, rho, (c.c1 + c.c2 / (1 - c.q)) * rho + c.c3 * sigma)
 
 
 def aid_fixed_point(constants, t, k):
@@ -95,14 +93,15 @@ def aid_fixed_point(constants, t, k):
     array([4.5     , 3.00293 , 0.008789])
     """
     c, k = numbers_of(constants), counts("k", k)
-    power = gradient_rate(c.q, k)
-    return _plain((c.c1 + c.c2 * ((1 - power) / (1 - c.q))) * rate(c, t) + c.c3 * power)
+    power, rho = gradient_rate(c.q, k), rate(c, t)
+    return _within(c, rho, (c.c1 + c.c2 * ((1 - power) / (1 - c.q))) * rho + c.c3 * power)
 
 
 def aid_cg(constants, t, k):
-    """Return (c₁ + c₂/(1−q)) ρ(t) + c₃ 2√κ ((√κ−1)/(√κ+1))^k, the bound of AID with k conjugate gradients (paper 002, Thm 2.2 and Eq. 17).
+    """Return (c₁ + c₂/(1−q)) ρ(t) + c₃ σ(k), σ as in `cg_rate`: the bound of AID with k conjugate gradients (paper 002, Thm 2.2, Eq. 17).
 
-    Parameters and returns are those of `aid_fixed_point`, for ``CG(maxiter=k, rtol=0, atol=0)``.
+    Parameters and returns are those of `aid_fixed_point`, for ``CG(maxiter=k, rtol=ε)``: with a tolerance of zero the iteration would go on where
+    nothing but rounding is left, and on a singular H lose what it had.
 
     Examples
     --------
@@ -110,10 +109,15 @@ def aid_cg(constants, t, k):
     >>> problem = pyblo.Quadratic(A=np.diag([1.0, 9.0]), B=np.eye(2), P=np.eye(2))
     >>> c = pyblo.bounds.constants(problem, [3.0, 0.0])
     >>> pyblo.bounds.aid_cg(c, 60, [1, 10]).round(4)
-    array([18.    ,  0.0352])
+    array([6.    , 0.0352])
     """
     c = numbers_of(constants)
     return aid(c, rate(c, t), cg_rate(c.kappa, k))
+
+
+def _within(c, rho, bound):
+    """Return the bound, infinite where w_t may lie outside the ball."""
+    return _plain(np.where(rho <= np.asarray(c.reach - 1) * (1 + 1e-12), bound, np.inf))
 
 
 def _size(name, value):

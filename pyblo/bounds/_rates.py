@@ -4,7 +4,7 @@ import numpy as np
 from .._namespace import as_array
 from ..methods import require
 
-__all__ = ["cg_rate", "counts", "gradient_rate", "heavy_ball", "heavy_ball_rate", "largest_rate", "nesterov", "nesterov_rate", "optimal_step",
+__all__ = ["cg_rate", "counts", "gradient_rate", "heavy_ball", "heavy_ball_rate", "nesterov", "nesterov_rate", "optimal_step",
            "rate"]
 
 
@@ -122,7 +122,9 @@ def nesterov_rate(mu, L, t):
 
 
 def cg_rate(kappa, k):
-    """Return σ(k) = 2√κ ((√κ−1)/(√κ+1))^k of conjugate gradients from zero (paper 002, Eq. 17).
+    """Return σ(k) = min(1, 2√κ ((√κ−1)/(√κ+1))^k) of conjugate gradients from zero (paper 002, Eq. 17).
+
+    1, because the Euclidean error of conjugate gradients never grows (Hestenes and Stiefel 1952, Thm 6:3).
 
     Parameters
     ----------
@@ -134,12 +136,12 @@ def cg_rate(kappa, k):
     Examples
     --------
     >>> import pyblo
-    >>> pyblo.bounds.cg_rate(9.0, [0, 2])
-    array([6. , 1.5])
+    >>> pyblo.bounds.cg_rate(9.0, [0, 2, 4])
+    array([1.   , 1.   , 0.375])
     """
     kappa = _numbers("kappa", kappa)
     require(np.all(kappa >= 1), f"kappa: {np.min(kappa, initial=np.inf):g} is not valid; expected κ ≥ 1")
-    return _plain(2 * np.sqrt(kappa) * _ratio(1.0, kappa) ** counts("k", k))
+    return _plain(np.minimum(1.0, 2 * np.sqrt(kappa) * _ratio(1.0, kappa) ** counts("k", k)))
 
 
 def rate(constants, t):
@@ -162,16 +164,6 @@ def rate(constants, t):
     if constants.inner == "gradient_descent":
         return gradient_rate(constants.q, t)
     return (heavy_ball_rate if constants.inner == "heavy_ball" else nesterov_rate)(constants.mu, constants.L, t)
-
-
-def largest_rate(inner, mu, L):
-    """Return an upper bound of ρ(t) over all t; 1 but for the heavy ball, whose r^t (1 + t(1+r)) is largest at t = −1/ln r − 1/(1+r)."""
-    if inner != "heavy_ball":
-        return 1.0
-    r = np.asarray(_ratio(np.asarray(mu), np.asarray(L)))
-    inside = np.where(r > 0, r, 0.5)
-    t = -1 / np.log(inside) - 1 / (1 + inside)
-    return _plain(np.where((r > 0) & (t > 0), inside**t * (1 + t * (1 + inside)), 1.0))
 
 
 def counts(name, value):

@@ -1,15 +1,16 @@
 """What a bound needs to know of a problem at one u: the protocol, and how the built-in problems fill it."""
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .._namespace import matvec, norm, transposed, where
+from .._namespace import matvec, norm, require_memory, transposed, where
 from ..methods import require
 from ..problem import Problem
 from ._ball import affine_maximum, spectral_norm
 
-__all__ = ["Smoothness", "smoothness"]
+__all__ = ["Smoothness", "check_problem", "smoothness"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Smoothness:
     Attributes
     ----------
     mu, L : float or ndarray
-        0 < μ and L with μI ≼ H(u, w) ≼ LI.
+        0 < μ and L with μI ≼ H(u, w) ≼ LI. Of the fixed point of a map that contracts by q (symmetric = False) 1 − q and 1 + q: then α = 1, Φ is
+        the map, and all bounds hold but those of conjugate gradients.
     D : float or ndarray
         ‖w(u) − w₀‖ ≤ D.
     gradient, cross : callable
@@ -86,8 +88,7 @@ def smoothness(problem, u, w0=None):
     >>> s.mu, s.L
     (1.0, 4.0)
     """
-    if not isinstance(problem, Problem):
-        raise TypeError(f"problem: {type(problem).__name__} is not a pyblo.Problem")
+    check_problem(problem)
     own = getattr(problem, "smoothness", None)
     require(own is not None or problem._affine or problem._moving_gram,
             f"problem: {type(problem).__name__} says nothing of its constants; give it a method smoothness(u, w0) that returns a "
@@ -97,6 +98,12 @@ def smoothness(problem, u, w0=None):
     if own is not None:
         return _checked(own(u, w0))
     return (_affine if problem._affine else _ridge)(problem, u, w0, shape)
+
+
+def check_problem(problem):
+    """Raise TypeError unless the argument is a Problem."""
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem: {type(problem).__name__} is not a pyblo.Problem")
 
 
 def _checked(found):
@@ -164,13 +171,20 @@ def _terms(problem, u, L, B, eta):
 
 def _ridge(problem, u, w0, shape):
     problem._require_finite()
+    require_memory("the Hessians of Ridge at each u", 16 * math.prod(shape) * problem.inner_size**2)
     eps = float(np.finfo(np.float64).eps)
     X, y, X_val, y_val, u, w0 = (x.astype(np.float64) for x in (problem.X, problem.y, problem.X_val, problem.y_val, u, w0))
     rows, p = X.shape[-2:]
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        gram, moment = transposed(X) @ X / rows, matvec(transposed(X), y) / rows
+        P = transposed(X_val) @ X_val / X_val.shape[-2]
+        g = matvec(P, w0) - matvec(transposed(X_val), y_val) / X_val.shape[-2]
     penalties, slopes = (np.broadcast_to(x, (*u.shape[:-1], p)) for x in problem._penalties(u))
-    gram, moment = transposed(X) @ X / rows, matvec(transposed(X), y) / rows
+    bad = ~np.isfinite(penalties)
+    require(not bad.any(), f"u: the penalties that it gives are not finite; choose smaller ones{where(bad, 1)}")
     H = gram + penalties[..., None] * np.eye(p)
-    require(np.isfinite(H).all(), "u: the penalties that it gives are not finite; choose smaller ones")
+    if not all(np.isfinite(array).all() for array in (H, moment, P, g)):
+        raise ValueError(f"problem: its constants overflow.{problem._blame()}")
     values, V = np.linalg.eigh(H) if p else (np.zeros(H.shape[:-1]), H)
     most = values.max(axis=-1, initial=0.0)
     error = (rows + 2 * p) * eps * most  # of the Gram matrix and of LAPACK
@@ -180,8 +194,6 @@ def _ridge(problem, u, w0, shape):
         raise ValueError(f"u: H(u) is singular to working precision, with eigenvalues from {np.min(values, initial=np.inf):.3g} to "
                          f"{np.max(values, initial=0):.3g}, and M is not in its range: no bound holds; raise the penalties{where(bad)}")
     z = matvec(V, matvec(transposed(V), moment - matvec(H, w0)) / values)
-    P = transposed(X_val) @ X_val / X_val.shape[-2]
-    g = matvec(P, w0) - matvec(transposed(X_val), y_val) / X_val.shape[-2]
     eta, slope, D = spectral_norm(P), slopes.max(axis=-1, initial=0.0), np.asarray(norm(z))
     unit = eps * max(rows, X_val.shape[-2], p)
     noise = unit * (np.sqrt(L / rows) * norm(y) + L * norm(w0))
