@@ -185,7 +185,8 @@ def of_shifted_gram(X, y, beta, rcond=None):
     U, sigma, Vt = _svd(X, whole=True)
     above = _above(X, sigma, rcond)
     sigma = np.where(above, sigma, 0)
-    offset = -sigma * matvec(transposed(np.ascontiguousarray(U)), y)
+    with np.errstate(over="ignore", invalid="ignore"):  # it shows in w
+        offset = -sigma * matvec(transposed(np.ascontiguousarray(U)), y)
     kept, values, offset = _longer(above, n) | (beta > 0), _longer(_squares("X", sigma, above, beta), n) + beta, _longer(offset, n)
     V, cross = np.ascontiguousarray(transposed(Vt)), -beta[..., None] * Vt
     if kept.all():

@@ -220,7 +220,7 @@ VALUES = {
         lambda: biased(beta=INF),
         lambda: biased(beta=[1.0, NAN]),
         lambda: biased(beta=5e-324),  # 1/β overflows
-        lambda: biased(**{name: np.ones(s, np.float32) for name, s in (("X", (1, 1)), ("y", 1), ("X_val", (1, 1)), ("y_val", 1))}, beta=1e-40),
+        lambda: pyblo.BiasedRidge(*(np.ones(shape, np.float32) for shape in ((1, 1), 1, (1, 1), 1)), beta=1e-40),
     ],
     "terms": [
         lambda: pyblo.Neumann(-1),
@@ -397,7 +397,7 @@ NOT_FINITE = {
     "y_val": lambda: gradient(ridge(y_val=np.array([NAN, 1.0]))),
     "X_val of a biased one": lambda: gradient(biased(X_val=put(np.ones((2, 2)), NAN))),
     "X_val in a loop": lambda: loop_of(biased(X_val=put(np.ones((2, 2)), INF))),
-    "y of a biased one": lambda: gradient(biased(y=np.full(4, 1e300), X=1e300 * np.ones((4, 2)))),
+    "y of a biased one": lambda: gradient(biased(y=np.full(4, 1e308), X=1e9 * np.ones((4, 2)))),
     "u too large": lambda: gradient(ridge(), u=[800.0, 800.0]),
     "u negative": lambda: gradient(ridge(log=False), u=[-50.0, -50.0]),
     "A overflows": lambda: gradient(quadratic(A=np.diag([1e300, 1e300, 0.0]), P=1e300 * np.eye(3)), u=[1e300, 1e300]),

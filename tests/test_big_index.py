@@ -36,8 +36,9 @@ def lengthened(array):
 
 
 def read_by_pyblo():
-    """The entries of the zoo whose argument SciPy does not look at first, as at the vectors of an operator."""
-    return [entry for entry in zoo.entries() if entry.argument != "v"]
+    """The entries of the zoo without those whose argument SciPy looks at first, as at the vectors of an operator, or makes a batch of
+    any length."""
+    return [entry for entry in zoo.entries() if entry.argument not in ("v", "beta")]
 
 
 def of_everything():
@@ -58,7 +59,8 @@ def fitting():
     yield "rows", "X", lambda v: pyblo.Ridge(v, big(LONG), one, [1.0]), batch
     yield "validation rows", "X_val", lambda v: pyblo.Ridge(one, [1.0], v, big(LONG)), batch
     yield "biased rows", "X", lambda v: pyblo.BiasedRidge(v, big(LONG), one, [1.0], beta=1.0), batch
-    yield "strengths", "beta", lambda v: pyblo.hypergradient(pyblo.BiasedRidge(one, [1.0], one, [1.0], beta=v), [1.0]), big(LONG)
+    biased = lambda v: pyblo.hypergradient(pyblo.BiasedRidge(one, [1.0], one, [1.0], beta=v), [1.0])
+    yield "strengths", "a vector of each problem", biased, big(LONG)
     yield "a batch of b", "b", lambda v: pyblo.linalg.cg(one, v), batch
     yield "a batch of A", "A", lambda v: pyblo.linalg.cg(v, [1.0]), big((LONG, 1, 1))
     yield "a batch of x0", "b", lambda v: pyblo.linalg.cg(one, batch, v), batch

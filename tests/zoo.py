@@ -144,7 +144,7 @@ class Entry(NamedTuple):
 
     def may_be(self, kind):
         """Whether a kind that is refused elsewhere is right here: any number of rows, one step for a whole batch."""
-        allowed = {"step": NUMBERS, "beta": ("one axis more", *NUMBERS), "v": SHAPE}
+        allowed = {"step": NUMBERS, "beta": ("one axis more", *ROWS, "empty list", *NUMBERS), "v": SHAPE}
         return kind in allowed.get(self.argument, ROWS if self.argument in SETTING_ROWS else ())
 
 
@@ -510,7 +510,7 @@ def linear():
         yield Entry(f"{name}.neumann", "b", at["b"], lambda v, at=at: neumann(at["A"], v))
     strength = partial(pyblo.BiasedRidge, **ARRAYS[pyblo.BiasedRidge])
     yield Entry("BiasedRidge batch.hypergradient", "beta", np.array([2.0, 3.0]),
-                lambda v: pyblo.hypergradient(strength(beta=v), np.ones((2, 3)), method=pyblo.CG()))
+                lambda v: pyblo.hypergradient(strength(beta=v), np.ones(3), method=pyblo.CG()))
     small = many["A"] / 32  # whole numbers are steps too
     yield Entry("linalg batch.neumann", "step", np.array([2.0, 3.0]), lambda v: neumann(small, many["b"], step=v))
 

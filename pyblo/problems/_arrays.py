@@ -89,12 +89,12 @@ def spread(x, shape):
 def numbers(name, value):
     """Return value as a finite float, or as a float64 array where it has axes; raises an error that names the argument."""
     if isinstance(value, list | tuple) or np.ndim(value):
-        array = as_array(name, value).astype(np.float64)
+        array = stacked(name, as_array(name, value), 0, np.float64)
     else:
         try:
             array = float(value)
         except (TypeError, ValueError):
             raise TypeError(f"{name}: expected a real number, got {value!r}") from None
-    if not np.isfinite(array).all():
+    if not np.isfinite(collapsed(np.asarray(array), 0)).all():
         raise ValueError(f"{name}: {value!r} is not finite")
     return array

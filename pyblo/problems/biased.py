@@ -1,4 +1,4 @@
-"""Biased regularisation: linear regression drawn to a point, and that point is learned (paper 002, §4)."""
+"""Biased regularisation: linear regression drawn to a point, and that point is learned (paper 002, §3.1)."""
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
@@ -14,7 +14,8 @@ __all__ = ["BiasedRidge"]
 
 @dataclass(frozen=True, eq=False)
 class BiasedRidge(SquaredError):
-    """f = ½‖Xw − y‖² + ½β‖w − u‖²,  F = ½‖X′w − y′‖²: H = XᵀX + βI, M = −βI, J = β(XᵀX + βI)⁻¹  (MATH §6).
+    """f = ½‖Xw − y‖² + ½β‖w − u‖²,  F = ½‖X′w − y′‖²: H = XᵀX + βI, M = −βI, J = β(XᵀX + βI)⁻¹
+    (paper 002, §3.1; MATH §6).
 
     u and w have the same shape, (n,). Everything is computed from X, never from XᵀX, whose condition number is the square: the eigenvalues
     of H are σ² + β with the singular values σ of X, and β itself on the null space of X. Arrays may have more axes in front: these
@@ -118,7 +119,7 @@ class BiasedRidge(SquaredError):
 def _strength(value, dtype):
     """Return β ≥ 0, which the dtype holds, or raise an error that names it."""
     beta = numbers("beta", value)
-    small = np.asarray(beta)
+    small = _namespace.collapsed(np.asarray(beta), 0)
     limits = np.finfo(dtype)
     for bad, right in ((small < 0, "a number ≥ 0"), ((small > 0) & ((small < limits.tiny) | (small > limits.max)),
                                                      f"0, or one from {limits.tiny:.3g} to {limits.max:.3g}, which {dtype} can hold")):
