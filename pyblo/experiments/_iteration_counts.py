@@ -16,8 +16,8 @@ def strongly_convex(kappas, accuracies, modes):
     """Return the counts for pairs (κ, ε) by algorithm, and how far the core's runs are from the filters, in units of ε."""
     counts, gaps = {"GD": [], "Nesterov": []}, []
     for kappa, accuracy in zip(kappas, accuracies, strict=True):
-        values, ratio = np.geomspace(1 / kappa, 1.0, modes), np.sqrt(kappa)
-        for name, step, momentum in (("GD", 2 / (1 + 1 / kappa), 0.0), ("Nesterov", 1.0, (ratio - 1) / (ratio + 1))):
+        values, mu = np.geomspace(1 / kappa, 1.0, modes), 1 / kappa
+        for name, step, momentum in (("GD", pyblo.bounds.optimal_step(mu, 1.0), 0.0), ("Nesterov", *pyblo.bounds.nesterov(mu, 1.0))):
             error = _error_of(values, step, momentum)
             counts[name].append(_least(lambda t, error=error, accuracy=accuracy: np.max(error(t) ** 2) <= accuracy))
             gaps.append(_core_gap(kappa, counts[name][-1], step, momentum) / accuracy)

@@ -7,7 +7,7 @@ contraction, and the theorem says nothing of it), Thms 2.2 and 2.4 of AID with �
 
 The paper's sizes and ranges stand in an appendix that is not public. Chosen here: Gaussian data with 20 % noise, 40 examples of 30 features for
 ridge and 12 for biased (as few as tasks of meta-learning have), 30 for validation; u uniform in [0.05, 0.5], and in [−1, 1] with β = 5: κ is
-some 25 to 40. The paper has logistic and kernel regression and hyper-representation too, which are not quadratic in (u, w) or in w.
+some 12 to 20. The paper has logistic and kernel regression and hyper-representation too, which are not quadratic in (u, w) or in w.
 """
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ class HypergradientError:
     panels: tuple
 
 
-def run(progress=None, *, counts=(1, 121, 16), draws=20, fixed=10, features=30, examples=(40, 12), validation=30, noise=0.2,
+def run(progress=None, *, counts=(1, 121, 31), draws=20, fixed=10, features=30, examples=(40, 12), validation=30, noise=0.2,
         penalties=(0.05, 0.5), targets=(-1.0, 1.0), beta=5.0, seed=0):
     """Measure the errors.
 

@@ -75,7 +75,7 @@ def problem():
     return pyblo.Quadratic(np.diag([25.0, 5.0, 1.0]), np.array([[1.0, 2.0], [-2.0, 2.0], [-1.0, 0.0]]), L @ L.T, f=-L @ np.ones(2))
 
 
-def run(progress=None, *, steps=(1, 300, 26), terms=(1, 300, 26), outer_steps=(1e-2, 1e2, 320)):
+def run(progress=None, *, steps=(1, 300, 26), terms=(1, 300, 26), outer_steps=(1e-2, 1e2, 400)):
     """Compute the rates.
 
     Parameters
