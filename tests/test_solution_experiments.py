@@ -117,7 +117,7 @@ def test_the_limit_cycle_in_rational_numbers(cycles):
 
 def test_half_spaces_tell_dykstra_from_projections_in_turn(cycles):
     np.testing.assert_allclose(cycles.turns.w, [0.5, -1.0], rtol=0, atol=1e-9)  # (2, 1) → (½, −½) → (½, −1)
-    np.testing.assert_allclose(cycles.corrected.w, [1.0, -1.0], rtol=0, atol=1e-9)  # both constraints hold with equality: multipliers 1 and 1
+    np.testing.assert_allclose(cycles.corrected.w, [1.0, -1.0], rtol=0, atol=1e-9)  # both hold with equality: multipliers 1 and 1
     assert cycles.turns.success and cycles.corrected.success
 
 

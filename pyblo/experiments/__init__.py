@@ -54,9 +54,9 @@ EXPERIMENTS = {
         Experiment("ridge-parkinson", "ridge_parkinson",
                    "one ridge penalty per feature, tuned by exact hypergradients, against one from a grid"),
         Experiment("response-maps", "response_maps",
-                   "what a bilevel problem leaves open: set-valued responses, outer solutions by the line (Fig. 1)"),
+                   "what bilevel problems leave open: set-valued responses, lines of outer solutions (Fig. 1)"),
         Experiment("solution-concepts", "solution_concepts",
-                   "optimistic, pessimistic, cold-start and warm-start solutions of one distillation of data (Fig. 2)"),
+                   "optimistic, pessimistic, cold-start and warm-start solutions of one distillation (Fig. 2)"),
         Experiment("projections", "projections",
                    "warm and cold start as projections on solution sets, limit cycles, half-spaces (Fig. 8)"),
         Experiment("phase-diagram", "phase_diagram",
@@ -64,7 +64,7 @@ EXPERIMENTS = {
         Experiment("hypergradient-error", "hypergradient_error",
                    "errors of hypergradients after t inner steps, under their bounds (paper 002, Fig. 1)"),
         Experiment("iteration-complexity", "iteration_complexity",
-                   "steps of gradient descent, Nesterov's momentum and SGD on worst cases, with measured exponents (paper 003)"),
+                   "steps to an accuracy on worst cases: gradient descent, Nesterov, SGD (paper 003)"),
     )
 }
 

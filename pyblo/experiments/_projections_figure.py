@@ -73,7 +73,8 @@ def _half_spaces(axes, result):
     start = result.corrected.history[0]
     turn = np.linspace(0, 2 * np.pi, 200)
     radius = np.linalg.norm(result.corrected.w - start)
-    axes.plot(start[0] + radius * np.cos(turn), start[1] + radius * np.sin(turn), ":", color=COLORS["grey"], lw=1.1, label="as far as Dykstra's")
+    circle = start[:, None] + radius * np.stack([np.cos(turn), np.sin(turn)])
+    axes.plot(*circle, ":", color=COLORS["grey"], lw=1.1, label="as far as Dykstra's")
     axes.plot(*start, "s", ms=6, mfc="white", mec=COLORS["black"], mew=1.5, zorder=6)
     axes.set(title="Half-spaces", xlabel="w₁", xlim=(-1.8, 2.8), ylim=(-1.8, 2.8), aspect="equal")
     axes.grid(False)

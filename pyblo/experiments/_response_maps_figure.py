@@ -14,7 +14,8 @@ def draw(result):
     chart, panels = figure(4, (15.0, 4.3))
     _slice(panels[0], result)
     _response(panels[1], result)
-    for axes, each, tag in zip(panels[2:], result.outer, ("(c) F cannot tell some w apart; lines: √F*", "(d) some u have the same w; lines: √F*"), strict=True):
+    titles = "(c) F cannot tell some w apart; lines: √F*", "(d) some u have the same w; lines: √F*"
+    for axes, each, tag in zip(panels[2:], result.outer, titles, strict=True):
         _outer(axes, each)
         axes.set(title=tag, xlabel="u₁", ylabel="u₂")
     return chart
@@ -40,8 +41,8 @@ def _slice(axes, result):
         axes.plot(*path[-1], "*", ms=12, color=color, mec="white", mew=0.6, zorder=5)
     axes.plot([], [], "s", ms=6, mfc="white", mec=COLORS["black"], label="w₀")
     axes.plot([], [], "*", ms=10, color=COLORS["black"], mec="white", label="descent ends")
-    axes.set(title=f"(a) √f over w at s = {result.descent.angle:g}, by lines", xlabel="w₁", ylabel="w₂", xlim=(-size, size), ylim=(-size, size),
-             aspect="equal")
+    axes.set(title=f"(a) √f over w at s = {result.descent.angle:g}, by lines", xlabel="w₁", ylabel="w₂")
+    axes.set(xlim=(-size, size), ylim=(-size, size), aspect="equal")
     axes.grid(False)
     legend(axes, loc="lower left", handlelength=1.4)
 

@@ -20,7 +20,8 @@ def draw(result):
             axes.contour(grid, grid, phi @ again, levels=[0], colors=[COLORS["black"]], linewidths=1.3, linestyles="dashed")
         _points(axes, each)
         title = f"{each.name.capitalize()}: F = {each.fun:.3f}"
-        axes.set(title=f"{title}, {result.task.accuracy(each.w):.0%} right", xlabel="x₁", aspect="equal", xlim=(-1.05, 1.05), ylim=(-1.05, 1.05))
+        axes.set(title=f"{title}, {result.task.accuracy(each.w):.0%} right", xlabel="x₁", xlim=grid[[0, -1]], ylim=grid[[0, -1]])
+        axes.set_aspect("equal")
         axes.grid(False)
     panels[0].set_ylabel("x₂")
     _legend(chart, panels[0])

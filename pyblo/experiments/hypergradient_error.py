@@ -1,13 +1,14 @@
 """How wrong hypergradients are after t inner steps: ITD, AID-FP and AID-CG, each under its bound (paper 002, §3.1, Fig. 1).
 
-Ridge: f = ½n⁻¹‖Xw − y‖² + ½wᵀdiag(u)w, one penalty per feature. Biased: f = ½‖Xw − y‖² + ½β‖w − u‖². w_t comes from t steps from 0, of
-gradient descent with the step 2/(μ+L), or of the heavy ball with its best step and momentum; ITD differentiates these steps, FP and CG
-make k steps on the adjoint system, FP with the map of gradient descent. Bounds: Thm 2.1 of ITD by gradient descent (the heavy ball is no
-contraction, and the theorem says nothing of it), Thms 2.2 and 2.4 of AID with ρ(t) of the inner run.
+Ridge: f = ½n⁻¹‖Xw − y‖² + ½wᵀdiag(u)w, one penalty per feature. Biased: f = ½‖Xw − y‖² + ½β‖w − u‖². w_t comes from t steps from 0,
+of gradient descent with the step 2/(μ+L), or of the heavy ball with its best step and momentum; ITD differentiates these steps, FP
+and CG make k steps on the adjoint system, FP with the map of gradient descent. Bounds: Thm 2.1 of ITD by gradient descent (the
+heavy ball is no contraction, and the theorem says nothing of it), Thms 2.2 and 2.4 of AID with ρ(t) of the inner run.
 
-The paper's sizes and ranges stand in an appendix that is not public. Chosen here: Gaussian data with 20 % noise, 40 examples of 30 features for
-ridge and 12 for biased (as few as tasks of meta-learning have), 30 for validation; u uniform in [0.05, 0.5], and in [−1, 1] with β = 5: κ is
-some 12 to 20. The paper has logistic and kernel regression and hyper-representation too, which are not quadratic in (u, w) or in w.
+The paper's sizes and ranges stand in an appendix that is not public. Chosen here: Gaussian data with 20 % noise, 40 examples of 30
+features for ridge and 12 for biased (as few as tasks of meta-learning have), 30 for validation; u uniform in [0.05, 0.5], and in
+[−1, 1] with β = 5: κ is some 12 to 20. The paper has logistic and kernel regression and hyper-representation too, which are not
+quadratic in (u, w) or in w.
 """
 from dataclasses import dataclass
 
@@ -162,8 +163,8 @@ def table(result):
                          f"{panel.violations()[k]} of {panel.error[k].size}" if bounded else "no bound"))
     columns = ("problem, inner solver: method", *(f"error, t = {result.counts[j]}" for j in at), "bound/error", "above")
     kappas = "; ".join(f"{panel.name} {panel.condition.min():.3g} to {panel.condition.max():.3g}" for panel in result.panels[::2])
-    caption = (f"Errors: mean of ‖approximate − exact hypergradient‖ over {len(result.panels[0].draws)} draws of u. bound/error: its median "
-               f"where the error is no rounding. above: errors above bound + 10·ε·κ·(c₁+c₃). κ: {kappas}.")
+    caption = (f"Errors: mean of ‖approximate − exact hypergradient‖ over {len(result.panels[0].draws)} draws of u. bound/error: its "
+               f"median where the error is no rounding. above: errors above bound + 10·ε·κ·(c₁+c₃). κ: {kappas}.")
     return Table("Errors of approximate hypergradients", columns, tuple(rows), caption)
 
 

@@ -1,18 +1,17 @@
 """How many steps reach an accuracy: gradient descent, Nesterov's momentum and SGD on their worst cases (paper 003).
 
-L = 1 and ‖w₀ − w*‖ = 1. An accuracy ε is E‖w_t − w*‖² ≤ ε where f is strongly convex, κ = L/μ, E[f(w_t) − f*] ≤ ε where it is convex, and
-min_s E‖∇f(w_s)‖² ≤ ε where it is neither. On an eigenvector of H with eigenvalue λ the error of plain or constant-momentum steps is
-p_t(λ) = 1 − λ r_t(λ), r_t of Unrolled(t); the worst case is the largest over λ in [1/κ, 1], or in (0, 1].
+L = 1 and ‖w₀ − w*‖ = 1. An accuracy ε is E‖w_t − w*‖² ≤ ε where f is strongly convex, κ = L/μ, E[f(w_t) − f*] ≤ ε where it is
+convex, and min_s E‖∇f(w_s)‖² ≤ ε where it is neither. On an eigenvector of H with eigenvalue λ the error of plain or
+constant-momentum steps is p_t(λ) = 1 − λ r_t(λ), r_t of Unrolled(t); the worst case is the largest over λ in [1/κ, 1], or in (0,
+1].
 
-The slides name bounds and no problems. Chosen here: gradient noise of covariance σ²H, that of least squares with noisy labels (with a covariance
-σ²I the strongly convex count of SGD would be κ²/ε); the last iterate of SGD, not an average; and f = ½log(1 + w²), the negative log-likelihood
-of Cauchy errors, from the plateau where ‖∇f‖² = 2ε, for the row without convexity.
+The slides name bounds and no problems. Chosen here: gradient noise of covariance σ²H, that of least squares with noisy labels (with
+a covariance σ²I the strongly convex count of SGD would be κ²/ε); the last iterate of SGD, not an average; and f = ½log(1 + w²), the
+negative log-likelihood of Cauchy errors, from the plateau where ‖∇f‖² = 2ε, for the row without convexity.
 """
 from dataclasses import dataclass
 
 import numpy as np
-
-import pyblo
 
 from . import Table, csv_text
 from . import _iteration_counts as counts

@@ -1,8 +1,9 @@
 """Where warm start converges, and where fastest: its rate over outer step β × inner steps t × Neumann terms T (MATH §4).
 
-f = ½wᵀAw + wᵀBu and F = ½wᵀPw − 1ᵀw have three weights and two outer variables; κ(A) = 25. With few terms the approximate hypergradient
-ascends: some eigenvalue of K = BᵀRPA⁺B is negative, and cold start diverges for every β. Each cell is the largest modulus of the eigenvalues of
-the affine map z⁺ = Ez + c that are not a semisimple 1. E is affine in β, so all β of a pair (t, T) are one batch of small matrices.
+f = ½wᵀAw + wᵀBu and F = ½wᵀPw − 1ᵀw have three weights and two outer variables; κ(A) = 25. With few terms the approximate
+hypergradient ascends: some eigenvalue of K = BᵀRPA⁺B is negative, and cold start diverges for every β. Each cell is the largest
+modulus of the eigenvalues of the affine map z⁺ = Ez + c that are not a semisimple 1. E is affine in β, so all β of a pair (t, T)
+are one batch of small matrices.
 """
 from dataclasses import dataclass
 
@@ -121,8 +122,8 @@ def table(result):
     caption = (f"{result.rate.size:,} cells, of which {np.mean(result.rate < 1):.1%} converge. Fewest products with H per digit: "
                f"{result.products[i, j]:.1f}, with t = {result.steps[i]}, T = {result.terms[j]}. t = ∞ is full warm start; H is "
                "invertible, so it goes the way of cold start.")
-    return Table("Warm start: largest stable outer step, and best rate", ("terms, inner steps", "converges to β", "best β", "rate", "products/digit"),
-                 tuple(rows), caption)
+    columns = "terms, inner steps", "converges to β", "best β", "rate", "products/digit"
+    return Table("Warm start: largest stable outer step, and best rate", columns, tuple(rows), caption)
 
 
 def csv(result):

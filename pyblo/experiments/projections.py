@@ -1,10 +1,11 @@
 """Warm and cold start as projections on solution sets (paper 000, Fig. 8 and App. B.2; MATH §5).
 
-The outer variable is one data point (x, y), cycled through four fixed values; the model is w₁x + w₂, so S(x, y) = {w: w₁x + w₂ = y} is a line.
-From w, full warm start goes to Π(w) = w − (xᵀw − y)/(xᵀx) x with x = [x, 1], and over a cycle it is Kaczmarz's algorithm; partial warm start
-makes t gradient steps towards the line; cold start projects w₀ each time. Where the four lines meet warm start goes there, and fits all four
-points. Where they do not it ends in a limit cycle. On half-spaces projections in turn reach a common point, Dykstra's algorithm the nearest.
-The paper draws a sketch; the points are chosen here. Original data: the line that the four points lie on, with noise.
+The outer variable is one data point (x, y), cycled through four fixed values; the model is w₁x + w₂, so S(x, y) = {w: w₁x + w₂ = y}
+is a line. From w, full warm start goes to Π(w) = w − (xᵀw − y)/(xᵀx) x with x = [x, 1], and over a cycle it is Kaczmarz's
+algorithm; partial warm start makes t gradient steps towards the line; cold start projects w₀ each time. Where the four lines meet
+warm start goes there, and fits all four points. Where they do not it ends in a limit cycle. On half-spaces projections in turn
+reach a common point, Dykstra's algorithm the nearest. The paper draws a sketch; the points are chosen here. Original data: the line
+that the four points lie on, with noise.
 """
 from dataclasses import dataclass
 
@@ -79,8 +80,8 @@ class Projections:
         return self.outer.outer_value(np.zeros(2), w)
 
 
-def run(progress=None, *, x=(-2.0, -0.5, 0.5, 1.5), line=(1.0, 1.5), apart=(0.8, -0.8, 0.8, -0.8), starts=((0.0, 0.0), (2.5, -0.5)), steps=2,
-        inner_step=0.1, cycles=12, wall=((1.0, 1.0, 0.0), (0.0, 1.0, -1.0)), wall_start=(2.0, 1.0), noise=0.5, seed=0):
+def run(progress=None, *, x=(-2.0, -0.5, 0.5, 1.5), line=(1.0, 1.5), apart=(0.8, -0.8, 0.8, -0.8), starts=((0.0, 0.0), (2.5, -0.5)),
+        steps=2, inner_step=0.1, cycles=12, wall=((1.0, 1.0, 0.0), (0.0, 1.0, -1.0)), wall_start=(2.0, 1.0), noise=0.5, seed=0):
     """Project in cycles.
 
     Parameters
@@ -159,8 +160,10 @@ def _gap(X, y, start, points, inner, warm):
     before = np.concatenate([[start], points[:-1]]) if warm else np.tile(start, (len(points), 1))
     at = np.arange(len(points)) % len(X)
     nearest = pyblo.equilibria.project(before, X[at, None], y[at, None])
-    share = np.ones(len(points)) if isinstance(inner, pyblo.ClosedForm) else 1 - (1 - inner.step * np.sum(X[at] ** 2, axis=1)) ** inner.steps
-    return float(np.abs(before + share[:, None] * (nearest - before) - points).max())
+    share = 1.0
+    if isinstance(inner, pyblo.GradientDescent):
+        share = 1 - (1 - inner.step * np.sum(X[at] ** 2, axis=1, keepdims=True)) ** inner.steps
+    return float(np.abs(before + share * (nearest - before) - points).max())
 
 
 def table(result):
@@ -177,7 +180,8 @@ def table(result):
     caption = (f"Worst misfit: max |w₁x + w₂ − y| over the four points; of half-spaces the distance from the farthest. F: the error on the "
                f"original data, {result.error(result.common):.3f} where the lines meet, {_pair(result.common)}. Δ: the largest "
                "difference from projections that know nothing of bilevel problems.")
-    return Table("Warm and cold start as projections", ("algorithm", "runs, cycles", "ends at", "worst misfit", "F", "Δ"), tuple(rows), caption)
+    columns = "algorithm", "runs, cycles", "ends at", "worst misfit", "F", "Δ"
+    return Table("Warm and cold start as projections", columns, tuple(rows), caption)
 
 
 def _pair(w, digits=None):
@@ -188,7 +192,8 @@ def csv(result):
     """Return CSV texts: the paths, and the points of half-spaces."""
     paths = [(path.name, *path.points[0], k, *w) for path in (*result.full, *result.partial, *result.cold, *result.lost)
              for k, w in enumerate(path.points)]
-    cycles = [(name, k, *w) for name, found in (("in turn", result.turns), ("Dykstra", result.corrected)) for k, w in enumerate(found.history)]
+    cycles = [(name, k, *w) for name, found in (("in turn", result.turns), ("Dykstra", result.corrected))
+              for k, w in enumerate(found.history)]
     return {NAME: csv_text(("algorithm", "start1", "start2", "run", "w1", "w2"), paths),
             f"{NAME}-half-spaces": csv_text(("algorithm", "cycle", "w1", "w2"), cycles)}
 

@@ -1,9 +1,9 @@
 """Where bilevel problems leave something open: set-valued responses, and outer solutions by the line (paper 000, Fig. 1).
 
-Inner: one data point φ(s) = (cos s, sin s) with target y, f = ½(φ(s)ᵀw − y)². All of S(s) = {w: φ(s)ᵀw = y} is as good, and from w₀ gradient
-descent goes to the nearest of it, from 0 to yφ(s). Outer: F = ½(aᵀw − 1)² with w*(u) = u is the same along a line of w; F = ½(w − 1)² with
-w*(u) = bᵀu/bᵀb sees the same w along a line of u. Either way all u on a line are outer solutions, and cold start goes to the nearest.
-The paper draws sketches; the numbers are chosen here.
+Inner: one data point φ(s) = (cos s, sin s) with target y, f = ½(φ(s)ᵀw − y)². All of S(s) = {w: φ(s)ᵀw = y} is as good, and from w₀
+gradient descent goes to the nearest of it, from 0 to yφ(s). Outer: F = ½(aᵀw − 1)² with w*(u) = u is the same along a line of w; F
+= ½(w − 1)² with w*(u) = bᵀu/bᵀb sees the same w along a line of u. Either way all u on a line are outer solutions, and cold start
+goes to the nearest. The paper draws sketches; the numbers are chosen here.
 """
 from dataclasses import dataclass
 
@@ -177,11 +177,11 @@ def table(result):
     rows = [("inner, at one s", "1", "2", "w ∈ S(s): dimension 1", "the w nearest w₀", f"{gap:.0e}", str(descent.paths.shape[1] - 1))]
     for each in result.outer:
         gap = np.abs(each.loops - each.limits).max()
-        rows.append((f"outer: {each.cause}", str(each.problem.outer_size), str(each.problem.inner_size), "u: dimension 1", "the u nearest u₀",
-                     f"{gap:.0e}", str(each.outer_steps)))
+        sizes = str(each.problem.outer_size), str(each.problem.inner_size)
+        rows.append((f"outer: {each.cause}", *sizes, "u: dimension 1", "the u nearest u₀", f"{gap:.0e}", str(each.outer_steps)))
     columns = "underspecified", "outer size", "inner size", "solutions", "descent goes to", "Δ", "steps"
-    caption = (f"Δ: the largest difference between the end of the iteration and the closed form. w₂ of S(s) in the ball ‖w‖ ≤ {result.radius:g} "
-               f"spans up to {np.max(result.high - result.low):.4f}, and nothing at s = ±π/2.")
+    caption = (f"Δ: the largest difference between the end of the iteration and the closed form. w₂ of S(s) in the ball "
+               f"‖w‖ ≤ {result.radius:g} spans up to {np.max(result.high - result.low):.4f}, and nothing at s = ±π/2.")
     return Table("What a bilevel problem leaves open", columns, tuple(rows), caption)
 
 

@@ -1,13 +1,13 @@
 """Four solutions of one bilevel problem: optimistic, pessimistic, cold start, warm start (paper 000, Fig. 2).
 
-Points of two classes on both sides of a sine are distilled into one point per class. The classifier is linear on polynomial features, so two
-points are fitted by a whole plane of w: the optimistic w among them is the best for the original data, the pessimistic the worst, within a
-ball round the least-norm w, which is what cold start trains. Warm start goes on from the last w, so the w that it ends with has seen the
-points all along their way, and fits the original data better than what training anew on the final points gives. How much better depends on
-where it starts and on its steps; so it is also run from starts drawn at random.
+Points of two classes on both sides of a sine are distilled into one point per class. The classifier is linear on polynomial
+features, so two points are fitted by a whole plane of w: the optimistic w among them is the best for the original data, the
+pessimistic the worst, within a ball round the least-norm w, which is what cold start trains. Warm start goes on from the last w, so
+the w that it ends with has seen the points all along their way, and fits the original data better than what training anew on the
+final points gives. How much better depends on where it starts and on its steps; so it is also run from starts drawn at random.
 
-The paper draws a sketch; data, features and steps are chosen here. Both loops take H⁺ in the hypergradient (its canonical Jacobian). Here
-the null space of H moves with u, which that Jacobian does not see: they end where this hypergradient vanishes.
+The paper draws a sketch; data, features and steps are chosen here. Both loops take H⁺ in the hypergradient (its canonical
+Jacobian). Here the null space of H moves with u, which that Jacobian does not see: they end where this hypergradient vanishes.
 """
 from dataclasses import dataclass
 
@@ -172,13 +172,14 @@ def table(result):
     rows, problem = [], result.task.problem
     for each, again in zip(result.solutions, result.retrained, strict=True):
         places = "; ".join("({:.2f}, {:.2f})".format(*x).replace("-", "−") for x in np.sin(each.u))
-        rows.append((each.name, places, f"{each.fun:.4f}", f"{result.task.accuracy(each.w):.1%}", f"{problem.outer_value(each.u, again):.4f}",
-                     f"{result.task.accuracy(again):.1%}", f"{np.linalg.norm(each.w):.3f}", _steps(each.loop)))
+        worth = each.fun, result.task.accuracy(each.w), problem.outer_value(each.u, again), result.task.accuracy(again)
+        rows.append((each.name, places, *("{:.4f}/{:.1%}/{:.4f}/{:.1%}".format(*worth).split("/")), f"{np.linalg.norm(each.w):.3f}",
+                     _steps(each.loop)))
     columns = "solution", "learned points", "F", "accuracy", "F anew", "accuracy anew", "‖w‖", "outer steps"
     settled = result.trials[~np.isnan(result.trials).any(axis=1)]
     caption = (f"All w give both learned points their labels ±1. anew: w of least norm on the same points. The pessimistic w lies within "
-               f"{result.radius:g} of that. Of {len(result.trials)} random starts both loops converge from {len(settled)}: F of warm start is then "
-               f"below that of training anew on its points in {np.sum(settled[:, 1] < settled[:, 2])}, below that of cold start in "
+               f"{result.radius:g} of that. Of {len(result.trials)} random starts both loops converge from {len(settled)}: F of warm start is "
+               f"then below that of training anew on its points in {np.sum(settled[:, 1] < settled[:, 2])}, below that of cold start in "
                f"{np.sum(settled[:, 1] < settled[:, 0])}.")
     return Table("Four solutions of one bilevel problem", columns, tuple(rows), caption)
 
@@ -190,8 +191,8 @@ def _steps(loop):
 def csv(result):
     """Return CSV texts: the solutions, the original data, the ways of the loops, and the random starts."""
     task, problem = result.task, result.task.problem
-    solutions = [(each.name, *np.sin(each.u).ravel(), each.fun, task.accuracy(each.w), problem.outer_value(each.u, again), task.accuracy(again),
-                  *each.w) for each, again in zip(result.solutions, result.retrained, strict=True)]
+    solutions = [(each.name, *np.sin(each.u).ravel(), each.fun, task.accuracy(each.w), problem.outer_value(each.u, again),
+                  task.accuracy(again), *each.w) for each, again in zip(result.solutions, result.retrained, strict=True)]
     weights = tuple(f"w{k + 1}" for k in range(result.retrained.shape[1]))
     places = "x11", "x12", "x21", "x22"
     paths = [(each.name, k, *np.sin(u).ravel(), fun) for each in result.solutions if each.loop is not None
