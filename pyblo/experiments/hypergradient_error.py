@@ -22,6 +22,7 @@ __all__ = ["Errors", "HypergradientError", "csv", "figures", "run", "table"]
 
 NAME = "hypergradient-error"
 METHODS = ("ITD", "FP, k = t", "CG, k = t", "FP, k = {}", "CG, k = {}")
+EPS = float(np.finfo(float).eps)
 INNERS = {"gradient_descent": "gradient descent", "heavy_ball": "heavy ball"}
 
 
@@ -38,7 +39,8 @@ class Errors:
     draws : ndarray, shape (draws, m)
         u.
     error, bound : ndarray, shape (methods, draws, t)
-        ‖approximate − exact hypergradient‖, and what bounds it; NaN where no theorem does.
+        ‖approximate − exact hypergradient‖, and what bounds it; NaN where no theorem does, infinite where the heavy ball may still be
+        outside the ball that the constants are for.
     floor : ndarray, shape (draws,)
         What rounding may add.
     condition : ndarray, shape (draws,)
@@ -55,7 +57,7 @@ class Errors:
     condition: np.ndarray
 
     def violations(self):
-        """Return by method how many errors lie above bound + floor; NaN bounds are above everything."""
+        """Return by method how many errors lie above bound + floor; none where there is no bound."""
         return np.sum(self.error > self.bound + self.floor[:, None], axis=(1, 2))
 
     def tightness(self):
@@ -142,7 +144,7 @@ def _measured(problem, us, c, counts, fixed):
     for j, t in enumerate(counts.tolist()):
         found = [pyblo.hypergradient(problem, us, method=pyblo.Unrolled(t, step, momentum))]  # its w is that of the run
         found += [pyblo.hypergradient(problem, us, found[0].w, method=method)
-                  for k in (t, fixed) for method in (pyblo.FixedPoint(k, c.step), pyblo.CG(k, rtol=0.0))]
+                  for k in (t, fixed) for method in (pyblo.FixedPoint(k, c.step), pyblo.CG(k, rtol=EPS))]
         error[:, :, j] = [np.linalg.norm(each.grad - exact, axis=-1) for each in found]
     return error
 

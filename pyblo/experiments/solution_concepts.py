@@ -172,14 +172,14 @@ def table(result):
     rows, problem = [], result.task.problem
     for each, again in zip(result.solutions, result.retrained, strict=True):
         places = "; ".join("({:.2f}, {:.2f})".format(*x).replace("-", "−") for x in np.sin(each.u))
-        worth = each.fun, result.task.accuracy(each.w), problem.outer_value(each.u, again), result.task.accuracy(again)
-        rows.append((each.name, places, *("{:.4f}/{:.1%}/{:.4f}/{:.1%}".format(*worth).split("/")), f"{np.linalg.norm(each.w):.3f}",
-                     _steps(each.loop)))
+        here, anew = result.task.accuracy(each.w), result.task.accuracy(again)
+        rows.append((each.name, places, f"{each.fun:.4f}", f"{here:.1%}", f"{problem.outer_value(each.u, again):.4f}", f"{anew:.1%}",
+                     f"{np.linalg.norm(each.w):.3f}", _steps(each.loop)))
     columns = "solution", "learned points", "F", "accuracy", "F anew", "accuracy anew", "‖w‖", "outer steps"
     settled = result.trials[~np.isnan(result.trials).any(axis=1)]
     caption = (f"All w give both learned points their labels ±1. anew: w of least norm on the same points. The pessimistic w lies within "
-               f"{result.radius:g} of that. Of {len(result.trials)} random starts both loops converge from {len(settled)}: F of warm start is "
-               f"then below that of training anew on its points in {np.sum(settled[:, 1] < settled[:, 2])}, below that of cold start in "
+               f"{result.radius:g} of that. Of {len(result.trials)} random starts both loops converge from {len(settled)}: F of warm start "
+               f"is then below that of training anew on its points in {np.sum(settled[:, 1] < settled[:, 2])}, below that of cold start in "
                f"{np.sum(settled[:, 1] < settled[:, 0])}.")
     return Table("Four solutions of one bilevel problem", columns, tuple(rows), caption)
 
