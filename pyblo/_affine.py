@@ -107,8 +107,8 @@ class AffineMap:
 
     def split(self, z):
         """Return (u, w) of states of warm start, (u,) of cold start, as vectors (..., m) and (..., n)."""
-        z = self._state("z", z)
-        return tuple(part.copy() for part in (z[..., : self.outer_size], z[..., self.outer_size :]) if part.shape[-1] or not self.size)
+        z, m = self._state("z", z), self.outer_size
+        return (z.copy(),) if self.algorithm == "cold" else (z[..., :m].copy(), z[..., m:].copy())
 
     def iterate(self, z0, t):
         """Return z after t steps, at the cost of 2 log₂ t products of small matrices (`_powers`).
@@ -166,7 +166,7 @@ class AffineMap:
 
     @cached_property
     def _growth(self):
-        return np.broadcast_to(_stability.growth(self._moves.S), self.batch_shape)
+        return np.broadcast_to(_stability.growth(self._moves.modes(self._moves.step)), self.batch_shape)
 
     @cached_property
     def _inside(self):
