@@ -160,6 +160,7 @@ def warm(problem, spectrum, response, a, moved, step):
     F, outer = -reduced.X @ transposed(rows), transposed(reduced.adjoint) @ transposed(spectrum.vectors.astype(np.float64))
     own = np.any(reduced.basis != 0, axis=-2).sum(-1)
     U, present = _range(F, reduced, own)
+    F = U @ (transposed(U) @ F)
     force = matvec(outer, outer_gradient(problem, np.zeros(n, problem.dtype)))  # DᵀVᵀf
     follow, pull = V @ (a * cross), b * (reduced.X @ transposed(reduced.root))  # R_in M, βMᵀRP
     change = block([[np.zeros((m, m)), pull], [-follow, -(V @ (moved * transposed(V))) - follow @ pull]])

@@ -76,7 +76,7 @@ def stable_steps(known):
         if values.real.min(initial=1.0) <= noise:
             return 0.0, 0.0
         return 0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf))
-    return _scanned(lambda step: _excess(known.at(step)), _bound(known.fixed, known.linear))
+    return _scanned(lambda step: _excess(known.at(step)), *_bound(known.fixed, known.linear))
 
 
 def _excess(S):
@@ -87,20 +87,20 @@ def _excess(S):
 
 
 def _bound(fixed, linear):
-    """Return a step that no stable one exceeds, from |tr(I + S)| ≤ p; a large one where the trace of S₁ says nothing."""
+    """Return a step that no stable one exceeds, from |tr(I + S)| ≤ p, and whether it is one; else, where tr S₁ = 0, only a large one."""
     p, slope, size = len(fixed), abs(np.trace(linear)), np.linalg.norm(linear)
     if slope > 1e-8 * size:
-        return (p + abs(p + np.trace(fixed))) / slope
-    return 1e8 / size if size > 0 else 1.0
+        return (p + abs(p + np.trace(fixed))) / slope, True
+    return 1e8 / size if size > 0 else 1.0, False
 
 
-def _scanned(excess, bound):
+def _scanned(excess, bound, strict):
     steps = bound * 2.0 ** (-0.5 * np.arange(100))  # from above
     found = np.array([excess(step) for step in steps])
     if not (found < 0).any():
         return 0.0, 0.0
     first = int(np.argmax(found < 0))
-    high = steps[0] if first == 0 else _border(excess, steps[first], steps[first - 1])
+    high = _border(excess, steps[first], steps[first - 1]) if first else bound if strict else np.inf
     worse = np.flatnonzero(found[first:] > 0)
     low = _border(excess, steps[first + worse[0] - 1], steps[first + worse[0]]) if worse.size else 0.0
     return float(low), float(high)

@@ -130,11 +130,11 @@ def test_cold_verdicts_are_exact(block):
         assert ("drift" in affine.certificate) == (verdict == "drift")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 16, 32])
 def test_loops_make_the_same_steps_and_end_as_predicted(seed):
     tally = Tally()
     for number in range(2):
-        campaign.check(4 * seed + number, tally, largest=8, long=20_000)
+        campaign.check(seed + number, tally, largest=8, long=20_000)
     assert not tally.failures()
 
 
@@ -241,6 +241,19 @@ def test_an_inner_run_beyond_its_limit_is_allowed_and_diverges():
     assert np.isinf(affine.iterate(affine.start(np.ones(2)), 10**9)).all()
     series = affine_map(problem, "cold", method=pyblo.Neumann(3, step=3.0), step=0.25)  # r(1) = 3(1 − 2 + 4) = 9
     assert series.rate == abs(1 - 0.25 * 9)
+
+
+@pytest.mark.parametrize("inner", [None, pyblo.GradientDescent(steps=2), pyblo.Proximal(0.5)], ids=str)
+def test_an_objective_that_u_cannot_move_is_stable_for_every_step(inner):
+    # F sees w₁ − w₂ and u moves w₁ + w₂ on the range of A, or the two do not meet at all.
+    ones = np.ones((2, 2))
+    for problem in (pyblo.Quadratic(ones, ones, np.array([[1.0, -1.0], [-1.0, 1.0]]), f=[-0.1, 0.1]),
+                    pyblo.Quadratic(np.eye(2), [[1.0], [0.0]], np.diag([0.0, 1.0]))):
+        for algorithm in ("cold", "warm"):
+            affine = affine_map(problem, algorithm, inner=inner, step=1e6)
+            assert affine.converges and affine.stable_steps == (0.0, np.inf) and "every step is stable" in affine.explain()
+            z0 = affine.start(np.ones(problem.outer_shape))
+            assert np.array_equal(affine.limit(z0)[: problem.outer_size], np.ones(problem.outer_size))
 
 
 def test_a_fixed_point_of_a_diverging_map_is_its_limit():
