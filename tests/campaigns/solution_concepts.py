@@ -11,7 +11,7 @@ from oracle import Tally, error, rational, rational_matrix
 import pyblo
 
 EPS = np.finfo(float).eps
-LIMIT = 100.0
+LIMIT = 100.0  # of three least-squares problems inside each other
 equilibria = pyblo.equilibria
 
 
@@ -84,6 +84,7 @@ class Trial:
         around = found.u + self.rng.standard_normal((12, found.u.size)) * 10 ** self.rng.uniform(-5, 1, (12, 1))
         for u in around:
             self.tally.compare("pessimistic: φ(u*) − φ(u)", max(0.0, found.fun - ball(u)), unit, LIMIT, self.seed)
+        self.tally.add("share of pessimistic solutions at a kink", float(self.kink(found.u)), 1.0, self.seed)
         residual = equilibria.pessimistic_residual(self.problem, found.u, found.w, radius)
         self.tally.compare("pessimistic: residual", residual, EPS * self.kappa, LIMIT, self.seed)
         offset = found.w - ball.nearest(found.u)
@@ -93,6 +94,15 @@ class Trial:
         for u, fun in zip(around, worst.fun, strict=True):
             length, force = self.sizes(u, ball.nearest(u))
             self.tally.compare("worst case: φ(u)", abs(fun - ball(u)), EPS * self.kappa * force * (length + radius), LIMIT, self.seed)
+
+    def kink(self, u):
+        """Whether worst cases balance at u: ∂F/∂w at w*(u) has no part along the leading eigenvectors of NᵀPN, which is not zero."""
+        values, vectors = self.ball.values, self.ball.vectors
+        if not values.size or values[-1] <= 1e-9 * np.linalg.norm(self.case.P):
+            return False
+        leading = self.ball.N @ vectors[:, values >= values[-1] * (1 - 1e-9)]
+        slope = self.case.P @ self.ball.nearest(u) + self.case.f
+        return np.linalg.norm(leading.T @ slope) <= 1e-7 * self.sizes(u, np.zeros(len(slope)))[1]
 
     def penalty(self):
         """∇L_β in rationals."""
