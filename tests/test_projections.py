@@ -66,7 +66,8 @@ def test_projection_of_a_batch_is_that_of_each(seed):
     assert found.shape == (3, 5, 4)
     for i in range(3):
         for j in range(5):
-            assert np.allclose(found[i, j], project(w, X[i, 0], y[j]), rtol=0, atol=100 * EPS * condition(X[i, 0]) * (1 + np.abs(found[i, j]).max()))
+            size = 100 * EPS * condition(X[i, 0]) * (1 + np.abs(found[i, j]).max())
+            assert np.allclose(found[i, j], project(w, X[i, 0], y[j]), rtol=0, atol=size)
 
 
 def test_projection_is_the_inner_solution_of_target_learning():

@@ -212,12 +212,12 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_bad_input_is_named(name):
     call = CALLS[name]
-    for argument, given in {
+    for argument, refused in {
         "method": {"method": pyblo.CG()},
         "inner": {"inner": pyblo.GradientDescent()},
     }.items():
         with pytest.raises((TypeError, ValueError), match=f"^{argument}: "):
-            call(QUADRATIC, **given)
+            call(QUADRATIC, **refused)
     with pytest.raises(TypeError, match="^method: "):
         call(QUADRATIC, method="exact")
     with pytest.raises(ValueError, match="^problem: .*Ridge"):

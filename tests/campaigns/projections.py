@@ -52,7 +52,8 @@ def closes(found, X, y, E, e, tally, seed):
     size = 1 + np.abs(found.cycle).max()
     kappa = np.linalg.cond(E) if len(E) else 1.0
     tally.compare("points of a limit cycle in their sets", max(over), 100 * EPS * kappa * size * len(over), 1.0, seed)
-    tally.require("the separation of a limit cycle is large", found.separation >= size / (2 * TOL), seed)
+    length = max(1.0, np.linalg.norm(found.w))
+    tally.require("the separation of a limit cycle is large", found.separation >= (1 - 1e-9) * length / TOL, seed)
 
 
 def campaign(count=2000, first=0):
