@@ -62,10 +62,11 @@ class WorstCases:
             "Unbounded: F has no upper bound on S(u), for any u: it grows for ever along certificate['direction'], a direction (u, w) with "
             "w in null(A); give a finite radius.", {"direction": (np.zeros(sets.J.shape[1]), direction)})
 
-    def maximise(self, radius, u, W=None):
+    def maximise(self, radius, u, W=None, least=0.0):
         """Return (t, v) of max bᵀv + ½vᵀWv over v in null(A) and the ball, b the part of ∂F/∂w at w*(u) in null(A).
 
-        W ≤ ωI is given by its (s, vectors), those of NᵀPN where None; t is ν − ω.
+        W ≤ ωI is given by its (s, vectors), those of NᵀPN where None; t is ν − ω. Of b nothing is seen below the rounding that a w of
+        length `least` has.
         """
         s, vectors = (self.s, self.vectors) if W is None else W
         sets, w = self.sets, self.sets.nearest(u)
@@ -77,8 +78,9 @@ class WorstCases:
         gaps = np.append(self.top - s**2, self.top)
         gaps = np.where(gaps > self._noise, gaps, 0.0)
         # the errors of w*(u), of u in it, and of the projection on null(A)
-        moved = float(sets.response_noise(u[:, None])[0]) + sets.eps * spectral_norm(sets.J) * norm(u)
-        small = 100 * (spectral_norm(sets.L) ** 2 * moved + sets.rounding * sets.force(norm(w) + norm(sets.w_bar)))
+        size = norm(u)
+        moved = float(sets.response_noise(u[:, None] / size)[0]) * size if size > 0 else 0.0
+        small = 100 * (spectral_norm(sets.L) ** 2 * moved + sets.rounding * sets.force(max(least, norm(w) + norm(sets.w_bar))))
         b = np.append(coordinates, norm(rest))
         z = np.where((gaps == 0) & (np.abs(b) <= small), 0.0, b)
         t, z = secular(gaps, z, radius)
@@ -126,7 +128,7 @@ class WorstCases:
     def residual(self, radius, u, w):
         """Return the residual of (u, w)."""
         sets, nearest = self.sets, self.sets.nearest(u)
-        t, v = self.maximise(radius, u)
+        t, v = self.maximise(radius, u, least=1.0)
         middle, E, _, reach = self.sphere(radius, t, v)
         worst = nearest + self.one(radius, t, v)
         beyond = max(0.0, norm(sets.null(w)) - radius)
