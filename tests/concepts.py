@@ -4,7 +4,7 @@ import generate
 import numpy as np
 import scipy.linalg
 import scipy.optimize
-from oracle import Symmetric, array, columns, numbers, rational_matrix
+from oracle import Symmetric, columns, rational_matrix
 from oracle import rows as rows_of
 
 import pyblo
@@ -131,4 +131,17 @@ def least_distance(w0, G, h, E=None, e=None):
     return w0 - r[:-1] / r[-1]
 
 
-__all__ = ["Ball", "Exact", "array", "integer_case", "least_distance", "null_basis", "numbers", "problem_of"]
+def polyhedron(seed):
+    """A w₀ and half-spaces xᵢᵀw ≤ yᵢ, with equations for some seeds; a common point may be missing."""
+    rng = np.random.default_rng((seed, 22))
+    n = int(rng.integers(1, 6))
+    X = rng.standard_normal((int(rng.integers(1, 7)), n))
+    y = rng.standard_normal(len(X))
+    E = rng.standard_normal((int(rng.integers(0, n)), n))
+    return 2 * rng.standard_normal(n), X, y, E, rng.standard_normal(len(E))
+
+
+def sets_of(X, y, E, e):
+    """The sets of a polyhedron."""
+    return [pyblo.equilibria.HalfSpaces(X, y)] + ([pyblo.equilibria.AffineSet(E, e)] if len(E) else [])
+

@@ -13,6 +13,7 @@ from pyblo.equilibria import cold_start, cold_start_residual, warm_start, warm_s
 EPS = np.finfo(float).eps
 seeds = st.integers(0, 2**32 - 1)
 properties = settings(deadline=None, derandomize=True, database=None)
+fewer = settings(properties, max_examples=25)
 
 
 def inner_runs(top):
@@ -84,7 +85,7 @@ def test_partial_and_full_fixed_points_are_one_set(seed):
         assert np.linalg.norm(other - point) <= size
 
 
-@properties
+@fewer
 @given(seed=seeds)
 def test_every_point_of_the_set_is_an_equilibrium(seed):
     case = tame_case(seed)
@@ -96,7 +97,8 @@ def test_every_point_of_the_set_is_an_equilibrium(seed):
     for inner in inner_runs(case.top).values():
         z = point + basis @ rng.standard_normal(basis.shape[1])
         assert warm_start_residual(problem, z[:m], z[m:], inner=inner) <= 1000 * EPS * case.kappa**2
-        start = warm_start(problem, z[:m], z[m:], inner=inner)
+        step = 0.5 / (1e-3 + np.linalg.norm(case.P, 2) * (np.linalg.norm(case.B, 2) * case.kappa / case.top) ** 2)
+        start = warm_start(problem, z[:m], z[m:], inner=inner, step=step)
         if start.success:  # from a fixed point the loop goes nowhere
             size = 1e4 * EPS * case.kappa**2 * (1 + np.linalg.norm(z))
             assert np.linalg.norm(start.u - z[:m]) + np.linalg.norm(start.w - z[m:]) <= size
@@ -124,7 +126,7 @@ def test_with_a_regular_hessian_full_warm_start_is_cold_start(seed):
     assert cold_start_residual(problem, warm.u, warm.w) <= 1000 * EPS * case.kappa * spread
 
 
-@properties
+@fewer
 @given(seed=seeds)
 def test_cold_limits_have_no_residual_and_other_points_have(seed):
     case = tame_case(seed)
@@ -161,7 +163,7 @@ def test_steps_that_diverge_are_named():
     assert found.status == pyblo.Status.DIVERGED and found.u is None and np.isnan(found.fun)
     assert abs(found.certificate["multiplier"] + 2.0) <= 100 * EPS and "eigenvector" in found.certificate
     assert "-2" in found.message or "−2" in found.message
-    assert "multiplies" in str(found)
+    assert "multiplies" in found.summary()
     limit = warm_start(free(), [5.0], step=0.5).max_step
     assert abs(limit - 2.0) <= 1e-6
     assert warm_start(free(), [5.0], step=0.99 * limit).success and not warm_start(free(), [5.0], step=1.01 * limit).success
@@ -210,12 +212,12 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_bad_input_is_named(name):
     call = CALLS[name]
-    for argument, given in {
+    for argument, refused in {
         "method": {"method": pyblo.CG()},
         "inner": {"inner": pyblo.GradientDescent()},
     }.items():
         with pytest.raises((TypeError, ValueError), match=f"^{argument}: "):
-            call(QUADRATIC, **given)
+            call(QUADRATIC, **refused)
     with pytest.raises(TypeError, match="^method: "):
         call(QUADRATIC, method="exact")
     with pytest.raises(ValueError, match="^problem: .*Ridge"):

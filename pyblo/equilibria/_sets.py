@@ -30,6 +30,8 @@ class SolutionSets:
         The size of the problem times the ε of its dtype.
     condition : ndarray, shape (r,)
         σmax/σ of the array that is factored: eps times it is the error of each column of V.
+    floor : float
+        The error of J in any direction: eps‖J‖ where J = Φ⁺, eps‖B‖/λmin where it is −A⁺B.
     """
 
     problem: object
@@ -42,6 +44,7 @@ class SolutionSets:
     f_rest: np.ndarray
     eps: float
     condition: np.ndarray
+    floor: float
 
     @property
     def rounding(self):
@@ -49,8 +52,8 @@ class SolutionSets:
         return self.eps * self.condition.max(initial=1.0)
 
     def response_noise(self, Z):
-        """Return the error of Jz for each column z of Z: that of a direction which A answers stiffly is small."""
-        return self.eps * scipy.linalg.norm(self.condition[:, None] * (self.V.T @ (self.J @ Z)), axis=0)
+        """Return the error of Jz for each unit column z of Z: that of a direction which A answers stiffly may be small."""
+        return self.floor + self.eps * scipy.linalg.norm(self.condition[:, None] * (self.V.T @ (self.J @ Z)), axis=0)
 
     def null(self, x):
         """Return (I − AA⁺)x."""
@@ -93,7 +96,8 @@ def solution_sets(problem):
     J = -V @ (spectrum.cross.astype(wide) / values[:, None])
     w_bar = -V @ (spectrum.offset.astype(wide) / values)
     f = problem.outer_gradients(np.zeros(problem.outer_shape), np.zeros(problem.inner_shape))[1].reshape(-1).astype(wide)
-    condition = (values.max(initial=0.0) / values) ** (0.5 if problem._factors_gram else 1.0)
+    gram = problem._factors_gram
+    condition = (values.max(initial=0.0) / values) ** (0.5 if gram else 1.0)
     eps = max(problem.inner_size, problem.outer_size, L.shape[1], 1) * float(np.finfo(problem.dtype).eps)
     P = least_squares(L, eps * spectral_norm(L))
     c = -P.Vt.T @ ((P.U.T @ f) / P.sigma)
@@ -101,7 +105,8 @@ def solution_sets(problem):
     rest = rest if norm(rest) > min(1.0, 100 * P.blur) * norm(f) else np.zeros_like(f)
     if not all(np.isfinite(array).all() for array in (J, w_bar, L, c, rest)):
         raise ValueError(f"problem: its solution overflows.{problem._blame()}")
-    return SolutionSets(problem, values, V, J, w_bar, L, c, rest, eps, condition)
+    floor = eps * (spectral_norm(J) if gram else spectral_norm(spectrum.cross.astype(wide)) / values.min(initial=np.inf))
+    return SolutionSets(problem, values, V, J, w_bar, L, c, rest, eps, condition, floor)
 
 
 def spectral_norm(A):

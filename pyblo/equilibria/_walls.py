@@ -1,6 +1,5 @@
 """Affine sets and half-spaces as unit rows, which the core projects on one after the other."""
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -35,16 +34,16 @@ def _inverse(values):
     return np.where(values > 0, 1 / np.where(values > 0, values, 1.0), 0.0)
 
 
-def unit_rows(X, y, names, half_space=False):
+def unit_rows(X, y, half_space=False):
     """Return X and y over the norms of the rows; a row of zeros must hold for every w, and stays zero."""
     size = np.asarray(norm(X))
     empty = (size == 0) & ((y < 0) if half_space else (y != 0))
     if empty.any():
-        raise ValueError(f"{names[1]}: a row of zeros in {names[0]} asks for 0 {'≤' if half_space else '='} {y[empty][0]:.3g}, which "
+        raise ValueError(f"y: a row of zeros in X asks for 0 {'≤' if half_space else '='} {y[empty][0]:.3g}, which "
                          f"no w fulfils{where(empty, 1)}")
     factor = np.where(size > 0, 1 / np.where(size > 0, size, 1.0), 0.0)
     rows, sides = X * factor[..., None], y * factor
-    require(np.isfinite(rows).all() and np.isfinite(sides).all(), f"{names[0]}: its rows over their norms are not finite; scale the data")
+    require(np.isfinite(rows).all() and np.isfinite(sides).all(), "X: its rows over their norms are not finite; scale the data")
     return rows.astype(X.dtype), sides.astype(X.dtype)
 
 
@@ -59,7 +58,27 @@ def equations(X, y):
 
 
 @dataclass(frozen=True, eq=False)
-class AffineSet:
+class Rows:
+    """Sets that the rows of one matrix make; `rows` is (unit rows a, sides b, to which of these sets each row belongs)."""
+
+    X: np.ndarray
+    y: np.ndarray
+
+    half_space = False
+
+    def __post_init__(self):
+        X, y = equations(self.X, self.y)
+        require(X.ndim == 2 and y.ndim == 1, f"X: shape {X.shape} with y of shape {y.shape}; a set is given by one matrix and one vector")
+        for name, value in (("X", X), ("y", y), ("rows", self._rows(X, y))):
+            object.__setattr__(self, name, value)
+
+    @property
+    def size(self):
+        """The number of variables, n."""
+        return self.X.shape[1]
+
+
+class AffineSet(Rows):
     """The affine set {w : Xw = y}, one set for `dykstra` and `cyclic_projections`.
 
     Parameters
@@ -81,33 +100,16 @@ class AffineSet:
     2
     """
 
-    X: np.ndarray
-    y: np.ndarray
-
-    def __post_init__(self):
-        _store(self)
-        self.rows  # the equations must have a solution
-
-    @property
-    def size(self):
-        """The number of variables, n."""
-        return self.X.shape[1]
-
-    @cached_property
-    def rows(self):
-        """Orthonormal rows a, their sides b, and to which set of this object each belongs."""
-        if self.X.shape[0] == 1:
-            a, b = unit_rows(self.X, self.y, ("X", "y"))
+    def _rows(self, X, y):
+        if len(y) == 1:
+            a, b = unit_rows(X, y)
         else:
-            V, b = orthonormal(self.X, self.y)
+            V, b = orthonormal(X, y)
             a = V.T
         return a, b, np.zeros(b.size, np.int64)
 
-    half_space = False
 
-
-@dataclass(frozen=True, eq=False)
-class HalfSpaces:
+class HalfSpaces(Rows):
     """The half-spaces {w : xᵢᵀw ≤ yᵢ}, a set for each row of X, for `dykstra` and `cyclic_projections`.
 
     Parameters
@@ -129,32 +131,11 @@ class HalfSpaces:
     2
     """
 
-    X: np.ndarray
-    y: np.ndarray
-
-    def __post_init__(self):
-        _store(self)
-        self.rows
-
-    @property
-    def size(self):
-        """The number of variables, n."""
-        return self.X.shape[1]
-
-    @cached_property
-    def rows(self):
-        """Unit rows a, their sides b, and to which set of this object each belongs."""
-        a, b = unit_rows(self.X, self.y, ("X", "y"), half_space=True)
-        return a, b, np.arange(b.size)
-
     half_space = True
 
-
-def _store(sets):
-    X, y = equations(sets.X, sets.y)
-    require(X.ndim == 2 and y.ndim == 1, f"X: shape {X.shape} with y of shape {y.shape}; a set is given by one matrix and one vector")
-    for name, array in (("X", X), ("y", y)):
-        object.__setattr__(sets, name, array)
+    def _rows(self, X, y):
+        a, b = unit_rows(X, y, half_space=True)
+        return a, b, np.arange(b.size)
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,11 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
 
 
 def cold_start_residual(problem, u, w, w0=None, *, method=Exact(), inner=None):
-    """Return how far (u, w) is from a cold-start equilibrium for w₀: w = Ξ(u, w₀), and the hypergradient at w is zero (paper 000, Def. 3.1).
+    """Return how far (u, w) is from a cold-start equilibrium: w = Ξ(u, w₀), and the hypergradient at w is zero (paper 000, Def. 3.1).
 
     The larger of ‖w − Ξ(u, w₀)‖ and ‖MᵀR(Pw + f)‖, each over the norms of the terms that cancel in it:
-    ‖w‖ + ‖w₀‖ + ‖R_in‖‖Mu + d‖ and ‖RM‖(‖P‖‖w‖ + ‖f‖), where ‖w‖ counts as 1 at least. It lies between 0 and 1; rounding leaves a small multiple of ε·κ.
+    ‖w‖ + ‖w₀‖ + ‖R_in‖‖Mu + d‖ and ‖RM‖(‖P‖‖w‖ + ‖f‖), where ‖w‖ counts as 1 at least. It lies between 0 and 1;
+    rounding leaves a small multiple of ε·κ.
 
     Parameters
     ----------

@@ -98,7 +98,11 @@ def joint(sets, L, c, u0):
         return unbounded(0 * u0, -direction)
     f_seen = f - L @ inner.lift(f)
     across, slope = L.T @ sets.J, sets.J.T @ f_seen
-    outer = least_squares(inner.outside(across), lambda Z: 10 * size * sets.response_noise(Z) + inner.blur * scipy.linalg.norm(across @ Z, axis=0))
+
+    def noise(Z):
+        return 10 * size * sets.response_noise(Z) + inner.blur * scipy.linalg.norm(across @ Z, axis=0)
+
+    outer = least_squares(inner.outside(across), noise)
     direction = outer.unseen(slope, 10 * (10 * sets.rounding + inner.blur) * spectral_norm(sets.J) * norm(f))
     if direction is not None:
         dw = sets.J @ -direction

@@ -2,17 +2,11 @@
 
 Full warm start projects w on the solution set of each u that it visits: over a cycle of u's it is Kaczmarz's algorithm.
 """
-import math
-
 import numpy as np
 
-from .. import _dispatch
-from .._ending import Ending
-from .._namespace import as_array, broadcast, common_dtype, contiguous, fit_finite, flat, lead, matvec, norm, require_memory, transposed
-from .._parts import default_rtol, rows_of
-from ..methods import check_count, check_number, require
-from ..result import ProjectionResult
-from ..status import Status
+from .._namespace import as_array, broadcast, common_dtype, fit_finite, lead, matvec, transposed
+from ..methods import check_count
+from ._cyclic import run
 from ._walls import AffineSet, HalfSpaces, Walls, equations, orthonormal, unit_rows, walls_of
 
 __all__ = ["AffineSet", "HalfSpaces", "cyclic_projections", "dykstra", "kaczmarz", "project"]
@@ -109,13 +103,13 @@ def kaczmarz(w0, X, y, *, block=1, maxiter=1000, tol=None, history=False):
     block, k = check_count("block", block, 1), X.shape[-2]
     owner = np.arange(k) // block
     if block == 1:
-        a, b = unit_rows(X, np.broadcast_to(y, (*broadcast(("X", lead(X, 2)), ("y", lead(y, 1))), k)), ("X", "y"))
+        a, b = unit_rows(X, np.broadcast_to(y, (*broadcast(("X", lead(X, 2)), ("y", lead(y, 1))), k)))
     else:
         parts = [orthonormal(X[..., i : i + block, :], y[..., i : i + block]) for i in range(0, k, block)]
         owner = np.repeat(np.arange(len(parts)), [V.shape[-1] for V, _ in parts])
         a = np.concatenate([transposed(V) for V, _ in parts], axis=-2) if parts else X
         b = np.concatenate([b for _, b in parts], axis=-1) if parts else y
-    return _run(w0, Walls(a, b, np.zeros(owner.size, bool), owner), False, maxiter, tol, history)
+    return run(w0, Walls(a, b, np.zeros(owner.size, bool), owner), False, maxiter, tol, history)
 
 
 def cyclic_projections(w0, sets, *, maxiter=1000, tol=None, history=False):
@@ -151,7 +145,7 @@ def cyclic_projections(w0, sets, *, maxiter=1000, tol=None, history=False):
     (array([ 0., -1.]), array([ 1., -1.]))
     """
     walls = walls_of(sets)
-    return _run(*_start(w0, walls), False, maxiter, tol, history)
+    return run(*_start(w0, walls), False, maxiter, tol, history)
 
 
 def dykstra(w0, sets, *, maxiter=1000, tol=None, history=False):
@@ -200,7 +194,7 @@ def dykstra(w0, sets, *, maxiter=1000, tol=None, history=False):
            [1.]])
     """
     walls = walls_of(sets)
-    return _run(*_start(w0, walls), True, maxiter, tol, history)
+    return run(*_start(w0, walls), True, maxiter, tol, history)
 
 
 def _points(name, w, X, y):
@@ -212,49 +206,3 @@ def _points(name, w, X, y):
 def _start(w0, walls):
     w0, a, b = _points("w0", w0, walls.a, walls.b)
     return w0, Walls(a, b, walls.half_space, walls.owner)
-
-
-def _run(w0, walls, corrected, maxiter, tol, history):
-    maxiter, dtype, n = check_count("maxiter", maxiter), w0.dtype, w0.shape[-1]
-    tol = default_rtol(dtype) if tol is None else check_number("tol", tol)
-    shape = broadcast(("X", lead(walls.a, 2)), ("y", lead(walls.b, 1)), ("w0", lead(w0, 1)))
-    count = math.prod(shape)
-    a, b = flat("X", walls.a.astype(dtype, copy=False), 2, shape), flat("y", walls.b.astype(dtype, copy=False), 1, shape)
-    if a.ndim - b.ndim != 1:  # one of them is shared, the other is not
-        a = contiguous(np.broadcast_to(a, (count, *a.shape[-2:])), dtype, "X")
-        b = contiguous(np.broadcast_to(b, (count, b.shape[-1])), dtype, "y")
-    kept = None
-    if history:
-        require_memory("history (pass history=False)", count * (maxiter + 1) * n * dtype.itemsize)
-        kept = np.empty((count, maxiter + 1, n), dtype)
-    w, moves, status, cycles, moved, apart = _dispatch.cyclic_projections(
-        a, b, walls.half_space.astype(np.uint8), rows_of(w0, shape), corrected, tol, maxiter, kept)
-    flat_walls = Walls(a, b, walls.half_space, walls.owner)
-    residual = flat_walls.distances(w).max(axis=-1, initial=0.0)
-    status = np.where((status == Status.CONVERGED) & ~(residual <= tol * np.maximum(1.0, norm(w))), int(Status.NOT_CONVERGED), status)
-    ending = Ending(shape, status, lambda k: _message(status[k], cycles[k], residual[k], moved[k], apart[k], tol), str)
-    met_again = status == Status.INCONSISTENT
-    return ProjectionResult(
-        w=w.reshape(*shape, n), residual=ending.shaped(residual), cycles=ending.shaped(cycles), status=ending.status, message=ending.message,
-        cycle=_where(met_again, flat_walls.visited(w, moves), shape) if met_again.any() else None,
-        separation=ending.shaped(np.where(met_again, apart, 0.0)), history=None if kept is None else _trimmed(kept, cycles, shape))
-
-
-def _where(chosen, arrays, shape):
-    """Return arrays (count, ...) in the batch's shape, NaN where not chosen."""
-    arrays = np.where(chosen[:, None, None], arrays, np.nan).astype(arrays.dtype)
-    return arrays.reshape(*shape, *arrays.shape[1:])
-
-
-def _message(status, cycles, residual, moved, apart, tol):
-    if status == Status.INCONSISTENT:
-        return (f"Limit cycle: the sets have no common point within {apart:.3g} of w, and w has run through the same points, "
-                f"{moved:.3g} of way, since the cycle before the last of {cycles}; they are in the result's cycle.")
-    return Status(int(status)).explain(f"{cycles} cycles, the last {moved:.3g} of way, farthest set {residual:.3g}, tol = {tol:g}")
-
-
-def _trimmed(kept, cycles, shape):
-    """Return the rows that were written; where a run ended before the longest one, its last row is repeated."""
-    length = int(cycles.max(initial=0)) + 1
-    row = np.minimum(np.arange(length), cycles[:, None])
-    return np.take_along_axis(kept, row[..., None], 1).reshape(*shape, length, kept.shape[-1])

@@ -133,21 +133,22 @@ def warm_start_residual(problem, u, w, *, method=Exact(), inner=None):
 
 
 def _map(problem, method, inner, step):
-    return dynamics.affine_map(problem, "warm", method=method, inner=inner, step=step)
+    found = dynamics.affine_map(problem, "warm", method=method, inner=inner, step=step)
+    return found, found.stable_steps
 
 
 def _limit(full, prepared, u, w, step=(None,)):
     problem, map_of = prepared
-    found = map_of(None if step[0] is None else float(step[0]))
-    low, high = found.stable_steps
+    found, (low, high) = map_of(None if step[0] is None else float(step[0]))
     try:
         u, w = found.split(found.limit(found.start(u, w)))
     except ValueError as error:
         facts = dict(found.certificate)
         if "eigenvalue" in facts:
             facts["multiplier"] = facts.pop("eigenvalue")
-        unbounded = full and "drift" in facts
-        return Equilibrium(None, None, -np.inf if unbounded else np.nan, Status.UNBOUNDED if unbounded else Status.DIVERGED, str(error), facts)
+        status, fun = (Status.UNBOUNDED, -np.inf) if full and "drift" in facts else (Status.DIVERGED, np.nan)
+        message = str(error).removeprefix("z0: ")
+        return Equilibrium(None, None, fun, status, message[:1].upper() + message[1:], facts)
     u, w = u.reshape(problem.outer_shape), w.reshape(problem.inner_shape)
     return Equilibrium(u, w, problem.outer_value(u, w), Status.CONVERGED,
                        f"The limit exists, and warm start reaches it with the outer step {found.step:.4g}.",

@@ -11,7 +11,7 @@ from oracle import Tally, error, rational, rational_matrix
 import pyblo
 
 EPS = np.finfo(float).eps
-LIMIT = 100.0
+LIMIT = 100.0  # of three least-squares problems inside each other
 equilibria = pyblo.equilibria
 
 
@@ -48,6 +48,10 @@ class Trial:
         length = 1 + np.linalg.norm(self.ball.J, 2) * np.linalg.norm(u) + np.linalg.norm(self.ball.w_bar) + np.linalg.norm(w)
         return length, np.linalg.norm(self.case.P, 2) * length + np.linalg.norm(self.case.f)
 
+    def small(self, name, column, size):
+        """Record ‖column‖, exact, in units of εκ·size."""
+        self.tally.compare(name, error(np.zeros(column.nrows()), column), EPS * self.kappa * size, LIMIT, self.seed)
+
     def optimistic(self):
         """u and w against the exact ones, and its residual."""
         found = equilibria.optimistic(self.problem, self.case.u)
@@ -60,10 +64,10 @@ class Trial:
         moved = 1 + np.linalg.norm(found.u) + np.linalg.norm(self.case.u)
         self.tally.compare("optimistic: u", error(found.u, u), EPS * self.kappa**2 * moved, LIMIT, self.seed)
         slope = self.exact.Q * self.exact.gradient(rational_matrix(found.w))
-        self.tally.compare("optimistic: gradient in null(A)", error(np.zeros(slope.nrows()), slope), EPS * self.kappa * force, LIMIT, self.seed)
+        self.small("optimistic: gradient in null(A)", slope, force)
         slope = self.exact.J.transpose() * self.exact.gradient(rational_matrix(found.w))
         size = np.linalg.norm(self.ball.J, 2) * force
-        self.tally.compare("optimistic: gradient along J", error(np.zeros(slope.nrows()), slope), EPS * self.kappa * size, LIMIT, self.seed)
+        self.small("optimistic: gradient along J", slope, size)
         residual = equilibria.optimistic_residual(self.problem, found.u, found.w)
         self.tally.compare("optimistic: residual", residual, EPS * self.kappa, LIMIT, self.seed)
         nearest = self.ball.value(self.ball.nearest(found.u))
@@ -84,6 +88,7 @@ class Trial:
         around = found.u + self.rng.standard_normal((12, found.u.size)) * 10 ** self.rng.uniform(-5, 1, (12, 1))
         for u in around:
             self.tally.compare("pessimistic: φ(u*) − φ(u)", max(0.0, found.fun - ball(u)), unit, LIMIT, self.seed)
+        self.tally.add("share of pessimistic solutions at a kink", float(self.kink(found.u)), 1.0, self.seed)
         residual = equilibria.pessimistic_residual(self.problem, found.u, found.w, radius)
         self.tally.compare("pessimistic: residual", residual, EPS * self.kappa, LIMIT, self.seed)
         offset = found.w - ball.nearest(found.u)
@@ -93,6 +98,15 @@ class Trial:
         for u, fun in zip(around, worst.fun, strict=True):
             length, force = self.sizes(u, ball.nearest(u))
             self.tally.compare("worst case: φ(u)", abs(fun - ball(u)), EPS * self.kappa * force * (length + radius), LIMIT, self.seed)
+
+    def kink(self, u):
+        """Whether worst cases balance at u: ∂F/∂w at w*(u) has no part along the leading eigenvectors of NᵀPN, which is not zero."""
+        values, vectors = self.ball.values, self.ball.vectors
+        if not values.size or values[-1] <= 1e-9 * np.linalg.norm(self.case.P):
+            return False
+        leading = self.ball.N @ vectors[:, values >= values[-1] * (1 - 1e-9)]
+        slope = self.case.P @ self.ball.nearest(u) + self.case.f
+        return np.linalg.norm(leading.T @ slope) <= 1e-7 * self.sizes(u, np.zeros(len(slope)))[1]
 
     def penalty(self):
         """∇L_β in rationals."""
@@ -106,10 +120,10 @@ class Trial:
         length, force = self.sizes(found.u, found.w)
         size = force + beta * self.case.top * length
         slope = e.gradient(w) + pull
-        self.tally.compare("penalty: gradient in w", error(np.zeros(slope.nrows()), slope), EPS * self.kappa * size, LIMIT, self.seed)
+        self.small("penalty: gradient in w", slope, size)
         slope = e.J.transpose() * pull
         size = np.linalg.norm(self.ball.J, 2) * size
-        self.tally.compare("penalty: gradient in u", error(np.zeros(slope.nrows()), slope), EPS * self.kappa * size, LIMIT, self.seed)
+        self.small("penalty: gradient in u", slope, size)
         residual = equilibria.value_function_penalty_residual(self.problem, found.u, found.w, beta)
         self.tally.compare("penalty: residual", residual, EPS * self.kappa, LIMIT, self.seed)
 
