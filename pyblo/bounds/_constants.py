@@ -7,7 +7,7 @@ from .. import _report
 from .._namespace import as_array, broadcast, where
 from ..methods import check_number, require
 from ._rates import optimal_step
-from ._smoothness import smoothness
+from ._smoothness import overflow, smoothness
 
 __all__ = ["Constants", "constants", "numbers_of"]
 
@@ -139,7 +139,7 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     floor = floor + astray * (s.eta2 + s.eta1 * L_Phi / margin + (nu2 + nu1 * L_Phi / margin) * L_E / margin)
     numbers = (q, kappa, s.mu, s.L, s.D, L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, floor)
     if not all(np.isfinite(x).all() for x in numbers):
-        raise ValueError(f"problem: its constants overflow.{problem._blame()}")
+        raise overflow(problem)
     shape = np.broadcast_shapes(*map(np.shape, numbers))
     numbers = (float(x) if shape == () else np.array(np.broadcast_to(x, shape), np.float64) for x in numbers)
     return Constants(*numbers, s.singular, inner)

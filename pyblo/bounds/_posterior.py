@@ -56,8 +56,8 @@ def a_posteriori(problem, u, w, adjoint):
     size, away = np.asarray(norm(q.astype(np.float64))), (np.asarray(norm(slope.astype(np.float64))) + s.noise) / s.mu
     rest = np.asarray(norm((rest if s.range_part is None else s.range_part(rest)).astype(np.float64)))
     rest = rest + s.outer_noise + s.unit * (s.L * size + np.asarray(norm(g.astype(np.float64))))
-    near = s.eta2 * away + s.cross_lipschitz * away * size
-    bound = near + s.cross(away) * (rest + (s.eta1 + s.hessian_lipschitz * size) * away) / s.mu + s.unit * s.cross(0 * away) * size
+    rest = rest + (s.eta1 + s.hessian_lipschitz * size) * away  # the unit in it, times ‖M‖/μ, is no less than the rounding of Mᵀq
+    bound = (s.eta2 + s.cross_lipschitz * size) * away + s.cross(away) * rest / s.mu
     return float(bound) if np.ndim(bound) == 0 else bound
 
 

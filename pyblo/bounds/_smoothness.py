@@ -10,7 +10,7 @@ from ..methods import require
 from ..problem import Problem
 from ._ball import affine_maximum, spectral_norm
 
-__all__ = ["Smoothness", "check_problem", "smoothness"]
+__all__ = ["Smoothness", "check_problem", "overflow", "smoothness"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,11 @@ def check_problem(problem):
         raise TypeError(f"problem: {type(problem).__name__} is not a pyblo.Problem")
 
 
+def overflow(problem):
+    """Return the error for constants that are not finite."""
+    return ValueError(f"u, w0: the constants of the problem overflow there.{problem._blame() or ' Scale u, w0 or the data.'}")
+
+
 def _checked(found):
     if not isinstance(found, Smoothness):
         raise TypeError(f"smoothness: returned {type(found).__name__}; expected a pyblo.bounds.Smoothness")
@@ -184,7 +189,7 @@ def _ridge(problem, u, w0, shape):
     require(not bad.any(), f"u: the penalties that it gives are not finite; choose smaller ones{where(bad, 1)}")
     H = gram + penalties[..., None] * np.eye(p)
     if not all(np.isfinite(array).all() for array in (H, moment, P, g)):
-        raise ValueError(f"problem: its constants overflow.{problem._blame()}")
+        raise overflow(problem)
     values, V = np.linalg.eigh(H) if p else (np.zeros(H.shape[:-1]), H)
     most = values.max(axis=-1, initial=0.0)
     error = (rows + 2 * p) * eps * most  # of the Gram matrix and of LAPACK
