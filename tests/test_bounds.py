@@ -29,7 +29,7 @@ def regular(seed, largest=10, kappa=1e3):
 # --- measured errors -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seed", "count"), [(seed, 20) for seed in range(14)] + [(61, 100), (62, 100)])
+@pytest.mark.parametrize(("seed", "count"), [(seed, 20) for seed in range(16)] + [(61, 100), (182, 100)])
 def test_no_measured_error_exceeds_its_bound(seed, count):
     # In the last two Xᵀy cancels to a thousandth: without the second part of constants.floor they fail.
     tally = Tally()
@@ -40,7 +40,7 @@ def test_no_measured_error_exceeds_its_bound(seed, count):
 
 def test_bounds_are_not_far_above_the_errors_where_the_hessian_is_diagonal():
     ratios = {}
-    for seed in (0, 1, 7, 8, 14, 15, 21, 22):
+    for seed in (0, 1, 8, 9, 16, 17, 24, 25):
         trial = campaign.Trial(seed, Tally(), 20)
         trial.run()
         assert trial.kind.startswith("diagonal")
@@ -140,11 +140,15 @@ def test_constants_are_bounds_in_exact_arithmetic(seed):
 @pytest.mark.parametrize("seed", range(10))
 def test_constants_of_other_problems_are_bounds_in_exact_arithmetic(seed):
     rng = np.random.default_rng(seed)
-    X, y = rng.standard_normal((5, 3)), rng.standard_normal(5)
+    X, y, u = rng.standard_normal((5, 3)), rng.standard_normal(5), rng.standard_normal(3)
     X[:, 2] = X[:, 1] + 10.0 ** -rng.uniform(0, 4) * X[:, 2]
     exact, moment = (RATIONAL.matrix(X).transpose() * RATIONAL.matrix(part) for part in (X, y))
     c = bounds.constants(pyblo.TargetLearning(X, X, y), y)
     assert encloses(c, exact, exact.solve(moment))
+    beta, eye = 10.0 ** -rng.uniform(0, 12), RATIONAL.matrix(np.eye(3))
+    H = exact + eye * rational(beta)
+    c = bounds.constants(pyblo.BiasedRidge(X, y, X, y, beta=beta), u)
+    assert encloses(c, H, H.solve(moment + RATIONAL.matrix(u) * rational(beta)))
     penalties = 10.0 ** rng.uniform(-6, 0, 3)
     c = bounds.constants(pyblo.Ridge(X[:4], y[:4], X, y, log=False), penalties)
     exact, moment = (RATIONAL.matrix(X[:4]).transpose() * RATIONAL.matrix(part) * rational(0.25) for part in (X[:4], y[:4]))

@@ -87,7 +87,7 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning, Ridge, or a problem with a method smoothness(u, w0)
+    problem : Quadratic, TargetLearning, Ridge, BiasedRidge, or a problem with a method smoothness(u, w0)
         The problem; see `Smoothness` for the method.
     u, w0 : array_like
         The outer variable, and where the inner run starts, zero where None. Axes in front are a batch: a whole ``history.u`` too.

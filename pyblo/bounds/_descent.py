@@ -21,7 +21,7 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning or Ridge
+    problem : Quadratic, TargetLearning, BiasedRidge or Ridge
         The problem.
     u : BilevelResult, History, or array_like of shape (..., S + 1, *outer_shape)
         The iterates u₀ … u_S.
@@ -70,7 +70,7 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
 
 
 def lipschitz(problem, u):
-    """Return an upper bound L_{F*} of ‖∇²F*‖, F*(u) = F(u, w(u)): of a Quadratic or TargetLearning ‖JᵀPJ‖, everywhere; of a Ridge on a box of u.
+    """Return an upper bound L_{F*} of ‖∇²F*‖, F*(u) = F(u, w(u)): where H is fixed ‖JᵀPJ‖, everywhere; of a Ridge on a box of u.
 
     For Ridge, with W, Q upper bounds of ‖w‖, ‖q‖ on the box and a, b of ‖λ′∘w‖, ‖λ′∘q‖ (where u = log λ the smaller of λmax·W and
     ‖Xᵀy/n‖ + ‖XᵀX/n‖W, since λ∘w = Xᵀy/n − XᵀXw/n, and likewise),
@@ -79,7 +79,7 @@ def lipschitz(problem, u):
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning or Ridge
+    problem : Quadratic, TargetLearning, BiasedRidge or Ridge
         The problem.
     u : BilevelResult, History, or array_like of shape (..., S, *outer_shape)
         Points, such as the iterates of a run; the bound holds on the least box that contains them, so between them too.

@@ -85,7 +85,7 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning, Ridge, or a problem with a method smoothness(u, w0)
+    problem : Quadratic, TargetLearning, Ridge, BiasedRidge, or a problem with a method smoothness(u, w0)
         The problem.
     u, w0, inner, step
         As in `constants`.

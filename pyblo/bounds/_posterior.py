@@ -19,7 +19,7 @@ def a_posteriori(problem, u, w, adjoint):
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning, Ridge, or a problem with a method smoothness(u, w0)
+    problem : Quadratic, TargetLearning, Ridge, BiasedRidge, or a problem with a method smoothness(u, w0)
         The problem.
     u, w, adjoint : array_like
         The outer variable, and the w and q of an approximate hypergradient, as ``HypergradientResult`` has them. Axes in front are a batch.
