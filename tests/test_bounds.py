@@ -52,7 +52,7 @@ def test_bounds_are_not_far_above_the_errors_where_the_hessian_is_diagonal():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_bounds_hold_in_exact_arithmetic(seed):
-    # Neumann's series and the recurrence in rational numbers, from the floats that the constants give: no rounding but that of the constants.
+    # Neumann's series and the recurrence in rational numbers: no rounding but that of the constants.
     case = regular(seed, largest=5, kappa=50.0 if seed < 10 else 1e9)
     c = bounds.constants(quadratic_of(case), case.u)
     exact, u = Reference.of(case), RATIONAL.matrix(case.u)
@@ -77,7 +77,8 @@ def test_accelerated_inner_runs_stay_below_their_bound(inner, kappa):
     values[:, 0], values[:, 1] = mu, mu * kappa
     Q = np.linalg.qr(rng.standard_normal((count, n, n)))[0]
     A = (Q * values[:, None]) @ np.swapaxes(Q, 1, 2)
-    problem = pyblo.Quadratic((A + np.swapaxes(A, 1, 2)) / 2, rng.standard_normal((count, n, m)), np.eye(n), d=rng.standard_normal((count, n)))
+    A, B, d = (A + np.swapaxes(A, 1, 2)) / 2, rng.standard_normal((count, n, m)), rng.standard_normal((count, n))
+    problem = pyblo.Quadratic(A, B, np.eye(n), d=d)
     u = rng.standard_normal((count, m))
     _, truth = campaign.exact(problem, u)
     step, momentum = getattr(bounds, inner)(mu, mu * kappa)
@@ -268,12 +269,13 @@ def test_on_the_range_of_a_singular_hessian_the_bounds_hold():
 
 def test_bounds_are_the_printed_formulas():
     case = regular(11)
-    c, t, k = bounds.constants(quadratic_of(case), case.u), np.arange(1, 40), np.arange(39, 0, -1)
+    quadratic, t, k = bounds.constants(quadratic_of(case), case.u), np.arange(1, 40), np.arange(39, 0, -1)
     ridge = bounds.constants(pyblo.Ridge(np.eye(3), [1.0, 2.0, 3.0], np.eye(3), np.ones(3)), np.zeros(3), step=0.5)
-    for c in (c, ridge):
+    for c in (quadratic, ridge):
         np.testing.assert_allclose(bounds.itd(c, t), (c.c1 + c.c2 * t / c.q + c.c3) * c.q**t, rtol=1e3 * EPS)
         power = c.q**k
-        np.testing.assert_allclose(bounds.aid_fixed_point(c, t, k), (c.c1 + c.c2 * (1 - power) / (1 - c.q)) * c.q**t + c.c3 * power, rtol=1e3 * EPS)
+        expected = (c.c1 + c.c2 * (1 - power) / (1 - c.q)) * c.q**t + c.c3 * power
+        np.testing.assert_allclose(bounds.aid_fixed_point(c, t, k), expected, rtol=1e3 * EPS)
         root = np.sqrt(c.kappa)
         sigma = np.minimum(1, 2 * root * ((root - 1) / (root + 1)) ** k)
         np.testing.assert_allclose(bounds.aid_cg(c, t, k), (c.c1 + c.c2 / (1 - c.q)) * c.q**t + c.c3 * sigma, rtol=1e3 * EPS)

@@ -27,8 +27,8 @@ def a_posteriori(problem, u, w, adjoint):
     Returns
     -------
     float or ndarray
-        The bound. Where H is singular, of the distance to the hypergradient at the inner solution nearest w; the residuals are those on the range
-        of H.
+        The bound. Where H is singular, of the distance to the hypergradient at the inner solution nearest w; the residuals are those on
+        the range of H.
 
     Raises
     ------

@@ -18,14 +18,14 @@ class Smoothness:
     """Upper bounds (of μ a lower bound) that a problem gives of itself at one u, for all w unless a radius is named.
 
     The protocol of `pyblo.bounds`: a problem of the user's own gets every bound by a method ``smoothness(u, w0)`` that returns this,
-    where u and w0 are vectors. Balls are round w₀, where the inner run starts. Any safe bound will do; a tighter one gives tighter results.
-    Of a batch, arrays with its axes in front.
+    where u and w0 are vectors. Balls are round w₀, where the inner run starts. Any safe bound will do; a tighter one gives tighter
+    results. Of a batch, arrays with its axes in front.
 
     Attributes
     ----------
     mu, L : float or ndarray
-        0 < μ and L with μI ≼ H(u, w) ≼ LI. Of the fixed point of a map that contracts by q (symmetric = False) 1 − q and 1 + q: then α = 1, Φ is
-        the map, and all bounds hold but those of conjugate gradients.
+        0 < μ and L with μI ≼ H(u, w) ≼ LI. Of the fixed point of a map that contracts by q (symmetric = False) 1 − q and 1 + q:
+        then α = 1, Φ is the map, and all bounds hold but those of conjugate gradients.
     D : float or ndarray
         ‖w(u) − w₀‖ ≤ D.
     gradient, cross : callable
@@ -35,7 +35,8 @@ class Smoothness:
     hessian_lipschitz, cross_lipschitz : float or ndarray
         Lipschitz constants of H and M in w.
     noise, outer_noise, unit : float or ndarray
-        Bounds of the rounding of ∇_w f(u, w₀) and of ∂F/∂w at w₀, and relative ones of a product with H or M; zero where it may be neglected.
+        Bounds of the rounding of ∇_w f(u, w₀) and of ∂F/∂w at w₀, and a relative one of a product with H or M; zero where rounding
+        may be neglected.
     singular : bool or ndarray of bool
         Whether H is singular, and all of this holds on its range, where w − w₀ stays.
     range_part : callable, optional
@@ -153,7 +154,8 @@ def _affine(problem, u, w0, shape):
 def _interval(problem, values):
     """Return bounds of the least and the largest positive eigenvalue, from the accuracy of what was factored.
 
-    LAPACK's eigenvalues, and the singular values σ of which λ = σ² (+ β), are right to max(shape)·ε of the largest; exact where it is diagonal.
+    LAPACK's eigenvalues, and the singular values σ of which λ = σ² (+ β), are right to max(shape)·ε of the largest; exact where the
+    array is diagonal.
     """
     name, gram = problem._factored
     array = problem._small(name)

@@ -1,8 +1,9 @@
 """Measured errors of hypergradients against the bounds of paper 002, Theorems 2.1, 2.2 and 2.4.
 
-The error is the distance to a hypergradient by a pseudoinverse of NumPy. It may exceed the bound by constants.floor: 10 ε κ (c₁ + c₃), and more
-where terms cancel; what exceeds the first part alone is counted beside. Problems come in batches of one shape, half of them with the step 1/L, half scaled so that the optimal step is 1.
-Tightness is bound/error where the bound is above that floor, so that errors of rounding alone do not count.
+The error is the distance to a hypergradient by a pseudoinverse of NumPy. It may exceed the bound by constants.floor:
+10 ε κ (c₁ + c₃), and more where terms cancel; what exceeds the first part alone is counted beside. Problems come in
+batches of one shape, half of them with the step 1/L, half scaled so that the optimal step is 1. Tightness is
+bound/error where the bound is above that floor, so that errors of rounding alone do not count.
 """
 
 import generate
@@ -49,7 +50,8 @@ def quadratic(rng, count, kind, scaled):
     if kind == "diagonal throughout":
         m = n
         B, P = np.eye(n) * rng.standard_normal((count, 1, n)), np.eye(n) * rng.random((count, 1, n))
-    return pyblo.Quadratic(A, B, (P + np.swapaxes(P, 1, 2)) / 2, d=d[..., 0], f=rng.standard_normal((count, n))), rng.standard_normal((count, m))
+    f, P = rng.standard_normal((count, n)), (P + np.swapaxes(P, 1, 2)) / 2
+    return pyblo.Quadratic(A, B, P, d=d[..., 0], f=f), rng.standard_normal((count, m))
 
 
 def target(rng, count, scaled):
