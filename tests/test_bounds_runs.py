@@ -103,7 +103,7 @@ def test_what_cannot_be_planned_is_named():
 # --- from residuals ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(21))
+@pytest.mark.parametrize("seed", range(24))
 def test_the_a_posteriori_bound_holds_for_any_pair(seed):
     kind, problem, u, _ = campaign.draw(seed, 50)
     _, truth = campaign.exact(problem, u)
@@ -134,6 +134,19 @@ def test_the_a_posteriori_bound_is_exact_in_one_dimension():
     problem = pyblo.Quadratic(2 * np.eye(1), -np.eye(1), 3 * np.eye(1))
     bound = bounds.a_posteriori(problem, [4.0], [1.0], [1.0])
     assert bound == pytest.approx((abs(2 * 1 - 3 * 1) + 3 * abs(2 * 1 - 4) / 2) / 2, rel=100 * EPS) == pytest.approx(2.0)
+
+
+def test_rounding_of_the_residuals_is_counted():
+    # P = 0: q = f/λ, which one division makes, and fl(λq) is mostly f: the residual that is measured is zero, the error is not.
+    rng, seen = np.random.default_rng(4), 0
+    for _ in range(50):
+        values, f = rng.random(3) + 0.5, rng.standard_normal(3)
+        problem = pyblo.Quadratic(np.diag(values), np.eye(3), np.zeros((3, 3)), f=f)
+        q = f / values
+        away = error(-q, -RATIONAL.matrix(np.diag(values)).solve(RATIONAL.matrix(f)))
+        assert away <= bounds.a_posteriori(problem, np.ones(3), -1 / values, q)
+        seen += away > 0 and not np.any(values * q - f)
+    assert seen > 5
 
 
 def test_an_adjoint_of_another_shape_is_named():
@@ -237,6 +250,21 @@ def test_the_constant_of_ridge_bounds_its_second_derivatives(seed):
     assert point <= bounds.lipschitz(problem, low[None]) <= bound
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_the_constant_of_ridge_is_its_formula(log):
+    # One feature: w = m/μ, ∂F/∂w = ηw + o > 0, q = (ηw + o)/μ; without log the bound is |F*″| itself.
+    problem = pyblo.Ridge([[2.0]], [3.0], [[1.0]], [-1.0], log=log)
+    penalty = np.e if log else 1.0
+    mu, eta, o, m = 4 + penalty, 1.0, 1.0, 6.0
+    w = m / mu
+    q = (eta * w + o) / mu
+    a, b = (min(penalty * w, m + 4 * w), min(penalty * q, q * mu + 4 * q)) if log else (w, q)
+    expected = (min(a * q, b * w) if log else 0) + 2 * a * b / mu + eta * a**2 / mu**2
+    np.testing.assert_allclose(bounds.lipschitz(problem, [[1.0]]), expected, rtol=1e3 * EPS)
+    curvature = pyblo.prepare(problem).outer_hessian([1.0]) @ np.ones(1)
+    assert abs(curvature) <= expected and (log or abs(curvature) == pytest.approx(expected, rel=1e3 * EPS))
+
+
 def test_a_batch_of_runs_is_bounded_as_each():
     problem = pyblo.Ridge(np.stack([np.eye(3), 2 * np.eye(3)]), np.ones(3), np.eye(3), 2 * np.ones(3), penalty="scalar")
     u = np.linspace([[1.0], [0.0]], [[0.5], [-1.0]], 5, axis=1)  # (problem, s, 1)
@@ -308,6 +336,25 @@ def solved(problem, u):
     for _ in range(60):
         w = w - np.linalg.solve(problem.hessian(u, w) @ eye, problem.inner_gradient(u, w))
     return w, np.linalg.solve(problem.hessian(u, w) @ eye, problem.outer_gradients(u, w)[1])
+
+
+def test_constants_of_a_problem_of_the_users_own_are_the_formulas():
+    problem, u = Logistic(0), np.array([0.5, -1.0, 0.25])
+    s, c = problem.smoothness(u, np.zeros(3)), bounds.constants(problem, u, step=0.25)
+    margin = 0.25 * s.mu
+    expected = {"D": s.D, "L_E": s.gradient(2 * s.D), "L_Phi": 0.25 * s.cross(2 * s.D), "nu1": 0.25 * s.hessian_lipschitz,
+                "nu2": 0.25 * s.cross_lipschitz, "q": 1 - margin}
+    for name, value in expected.items():
+        assert getattr(c, name) == pytest.approx(value, rel=100 * EPS)
+    assert c.c1 == pytest.approx(s.eta1 * c.L_Phi / margin * s.D, rel=100 * EPS)
+    assert c.c2 == pytest.approx((c.nu2 + c.nu1 * c.L_Phi / margin) * c.L_E * s.D, rel=100 * EPS)
+    w, q = np.array([1.0, 0.0, -1.0]), np.array([0.5, 2.0, 1.0])
+    s = problem.smoothness(u, w)
+    away = np.linalg.norm(problem.inner_gradient(u, w)) / s.mu
+    rest = np.linalg.norm(problem.hessian(u, w) @ q - problem.outer_gradients(u, w)[1])
+    size = np.linalg.norm(q)
+    bound = s.cross_lipschitz * size * away + s.cross(away) * (rest + (s.eta1 + s.hessian_lipschitz * size) * away) / s.mu
+    assert bounds.a_posteriori(problem, u, w, q) == pytest.approx(bound, rel=100 * EPS)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -7,7 +7,7 @@ from .. import _report
 from .._namespace import as_array, broadcast, where
 from ..methods import check_number, require
 from ._rates import optimal_step
-from ._smoothness import smoothness
+from ._smoothness import overflow, smoothness
 
 __all__ = ["Constants", "constants", "numbers_of"]
 
@@ -37,11 +37,11 @@ class Constants(_report.Report):
     reach : float or ndarray
         The bounds of AID hold where ρ(t) ≤ reach − 1.
     floor : float or ndarray
-        What rounding may add to a measured error: 10·ε·κ·(c₁+c₃), and what the rounding of the terms of ∇_w f and ∂F/∂w makes of it where they
-        cancel, as in Xᵀy: c₁ and c₂/(1−q) of that error in place of D, and L_Φ/(1−q) of it in place of L_E.
+        What rounding may add to a measured error: 10·ε·κ·(c₁+c₃) (MATH §7), and more where the terms of ∇_w f and ∂F/∂w cancel, as in
+        Xᵀy: what c₁, c₂/(1−q) and c₃ are with the error of w(u) in place of D, and with that of ∂F/∂w in place of L_E.
     singular : bool or ndarray of bool
-        Whether H is singular. Then Φ contracts on the range of H only, where w − w₀ stays and outside of which the hypergradient sees nothing;
-        μ is the least positive eigenvalue.
+        Whether H is singular. Then Φ contracts on the range of H only, where w − w₀ stays and outside of which the hypergradient
+        sees nothing; μ is the least positive eigenvalue.
     inner : str
         The inner run: "gradient_descent", "heavy_ball" or "nesterov".
     """
@@ -78,16 +78,16 @@ class Constants(_report.Report):
 def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach=2.0):
     """Return the constants of a problem at u, for Φ(u, w) = w − α∇_w f(u, w) with α fixed (paper 002, Lemma 2.1 and Thm 2.1; MATH §7).
 
-    All are upper bounds that hold in floating point, μ a lower one: they are enlarged by what rounding may have taken from them. Suprema over
-    balls are exact up to that. A start w₀ ≠ 0 moves the balls there, and D is ‖w(u) − w₀‖.
+    All are upper bounds that hold in floating point, μ a lower one: they are enlarged by what rounding may have taken from them. Suprema
+    over balls are exact up to that. A start w₀ ≠ 0 moves the balls there, and D is ‖w(u) − w₀‖.
 
-    Where H is singular nothing contracts along its null space. For the problems with a fixed H the constants are then those on the range of H,
-    and the bounds hold as they stand: B and d lie in it, or else there is no inner solution, so w_t − w₀ stays there, and Bᵀ sees nothing else of
-    q. For `Ridge`, whose M = diag(λ′∘w) does not lie in the range, a singular H(u) is refused.
+    Where H is singular nothing contracts along its null space. For the problems with a fixed H the constants are then those on the range
+    of H, and the bounds hold as they stand: B and d lie in it, or else there is no inner solution, so w_t − w₀ stays there, and Bᵀ sees
+    nothing else of q. For `Ridge`, whose M = diag(λ′∘w) does not lie in the range, a singular H(u) is refused.
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning, Ridge, or a problem with a method smoothness(u, w0)
+    problem : Quadratic, TargetLearning, Ridge, BiasedRidge, or a problem with a method smoothness(u, w0)
         The problem; see `Smoothness` for the method.
     u, w0 : array_like
         The outer variable, and where the inner run starts, zero where None. Axes in front are a batch: a whole ``history.u`` too.
@@ -97,8 +97,8 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
         The inner run of AID. The last two are meant with their optimal step and momentum (`heavy_ball`, `nesterov`), on an f(u, ·) that is
         quadratic.
     reach : float
-        At least 2. The suprema are on ‖w − w₀‖ ≤ reach·D. 2 is the paper's; the heavy ball leaves that ball at first, and until ρ(t) ≤ 1 has no bound
-        but with a larger reach, 1 + max ρ(t) for all t.
+        At least 2. The suprema are on ‖w − w₀‖ ≤ reach·D. 2 is the paper's; the heavy ball leaves that ball at first, and until
+        ρ(t) ≤ 1 has no bound but with a larger reach, 1 + max ρ(t) for all t.
 
     Returns
     -------
@@ -126,7 +126,8 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     q = np.where(q > 0, q + 4 * s.eps, 0.0)
     margin = np.minimum(step * s.mu, 2 - step * s.L) * (1 - 8 * s.eps)  # 1 − q without its cancellation
     bad = ~((margin > 0) & (q < 1))
-    require(not np.any(bad), f"step: Φ does not contract to working precision, q = {np.max(q):.17g}{where(bad)}; choose another step, or raise μ")
+    require(not np.any(bad), f"step: Φ does not contract to working precision, q = {np.max(q):.17g}{where(bad)}; choose another step, "
+            "or improve the condition of H")
     reach = check_number("reach", reach)
     require(reach >= 2, f"reach: {reach:g} is not valid; expected a number ≥ 2: w₀ and w_t lie up to 2D apart")
     L_E, L_Phi = s.gradient(reach * s.D), step * s.cross(reach * s.D)
@@ -139,7 +140,7 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     floor = floor + astray * (s.eta2 + s.eta1 * L_Phi / margin + (nu2 + nu1 * L_Phi / margin) * L_E / margin)
     numbers = (q, kappa, s.mu, s.L, s.D, L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, floor)
     if not all(np.isfinite(x).all() for x in numbers):
-        raise ValueError(f"problem: its constants overflow.{problem._blame()}")
+        raise overflow(problem)
     shape = np.broadcast_shapes(*map(np.shape, numbers))
     numbers = (float(x) if shape == () else np.array(np.broadcast_to(x, shape), np.float64) for x in numbers)
     return Constants(*numbers, s.singular, inner)
@@ -154,7 +155,8 @@ def _checked_step(step, L):
     bad = np.asarray(step * L >= 2)
     if np.any(bad):
         limit = np.min(2 / np.asarray(L))
-        raise ValueError(f"step: {np.max(step):g} is beyond the limit {limit:g} = 2/L, so Φ does not contract; choose a smaller one{where(bad)}")
+        raise ValueError(f"step: {np.max(step):g} is beyond the limit {limit:g} = 2/L, so Φ does not contract; choose a smaller one"
+                         f"{where(bad)}")
     return step
 
 

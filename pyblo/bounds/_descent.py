@@ -11,17 +11,18 @@ __all__ = ["gradient_mapping", "inexact_descent", "lipschitz", "schedule"]
 
 
 def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
-    """Return the bound of the mean of ‖∇F*(u_s)‖² over the first 1, 2, …, S outer steps of a run, from the errors δ_s of its hypergradients:
+    """Return the bound of the mean of ‖∇F*(u_s)‖² over the first 1, 2, …, S outer steps of a run, from the errors δ_s of its
+    hypergradients,
 
         (1/S) Σ_{s<S} ‖∇F*(u_s)‖² ≤ (1/S) [2(F*(u₀) − F*(u_S))/β + Σ_{s<S} δ_s²],    β ≤ 1/L_{F*}  (paper 003, IHD bound).
 
     It holds as it stands for projected steps u₊ = Π(u − βĝ) on a closed convex set that holds u₀, with the gradient mapping
-    G = (u − Π(u − β∇F*(u)))/β in place of ∇F*: of φ(y) = ∇F*ᵀ(y − u) + ‖y − u‖²/(2β), F*(u₊) − F*(u) ≤ φ(u₊), and φ(u₊) ≤ min φ + βδ²/2 ≤
-    −β‖G‖²/2 + βδ²/2 by strong convexity.
+    G = (u − Π(u − β∇F*(u)))/β in place of ∇F*: with φ(y) = ∇F*ᵀ(y − u) + ‖y − u‖²/(2β), F*(u₊) − F*(u) ≤ φ(u₊), and by its strong
+    convexity φ(u₊) ≤ min φ + βδ²/2 ≤ −β‖G‖²/2 + βδ²/2.
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning or Ridge
+    problem : Quadratic, TargetLearning, BiasedRidge or Ridge
         The problem.
     u : BilevelResult, History, or array_like of shape (..., S + 1, *outer_shape)
         The iterates u₀ … u_S.
@@ -58,11 +59,13 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     smooth = np.asarray(lipschitz(problem, u) if smooth is None else check_number("smooth", smooth))
     bad = step * smooth > 1
     if np.any(bad):
-        raise ValueError(f"step: {step:g} is beyond 1/L = {1 / np.max(smooth):g} of F*, for which there is no bound; choose a smaller one{where(bad)}")
+        raise ValueError(f"step: {step:g} is beyond 1/L = {1 / np.max(smooth):g} of F*, for which there is no bound; choose a smaller one"
+                         f"{where(bad)}")
     count = u.shape[-2] - 1
     errors = as_array("errors", errors).astype(np.float64)
     require(np.all(errors >= 0), "errors: expected numbers ≥ 0")
-    require(errors.ndim == 0 or errors.shape[-1] >= count, f"errors: has {errors.shape[-1:]} entries for {count} steps; expected one for each")
+    require(errors.ndim == 0 or errors.shape[-1] >= count,
+            f"errors: has {errors.shape[-1:]} entries for {count} steps; expected one for each")
     along = np.moveaxis(u, -2, 0)  # the batch axes of the problem stay the last ones
     values = np.stack([np.asarray(problem.outer_value(at, problem.inner_solution(at, w0)), np.float64) for at in along], axis=-1)
     squares = np.cumsum(np.broadcast_to(errors[..., :count] if errors.ndim else errors, (*errors.shape[:-1], count)) ** 2, axis=-1)
@@ -70,7 +73,7 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
 
 
 def lipschitz(problem, u):
-    """Return an upper bound L_{F*} of ‖∇²F*‖, F*(u) = F(u, w(u)): of a Quadratic or TargetLearning ‖JᵀPJ‖, everywhere; of a Ridge on a box of u.
+    """Return an upper bound L_{F*} of ‖∇²F*‖, F*(u) = F(u, w(u)): where H is fixed ‖JᵀPJ‖, everywhere; of a Ridge on a box of u.
 
     For Ridge, with W, Q upper bounds of ‖w‖, ‖q‖ on the box and a, b of ‖λ′∘w‖, ‖λ′∘q‖ (where u = log λ the smaller of λmax·W and
     ‖Xᵀy/n‖ + ‖XᵀX/n‖W, since λ∘w = Xᵀy/n − XᵀXw/n, and likewise),
@@ -79,7 +82,7 @@ def lipschitz(problem, u):
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning or Ridge
+    problem : Quadratic, TargetLearning, BiasedRidge or Ridge
         The problem.
     u : BilevelResult, History, or array_like of shape (..., S, *outer_shape)
         Points, such as the iterates of a run; the bound holds on the least box that contains them, so between them too.
@@ -166,7 +169,7 @@ def gradient_mapping(u, gradient, step, project):
 
 
 def schedule(q, s):
-    """Return t_s = k_s = ⌈log(s+1)/(1−q)⌉, the inner steps at outer step s with which the mean of ‖∇F*‖² falls as O(1/S) (paper 003; MATH §7).
+    """Return t_s = k_s = ⌈log(s+1)/(1−q)⌉, inner steps at outer step s with which the mean of ‖∇F*‖² falls as O(1/S) (paper 003; MATH §7).
 
     Parameters
     ----------

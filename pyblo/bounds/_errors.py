@@ -100,8 +100,8 @@ def aid_fixed_point(constants, t, k):
 def aid_cg(constants, t, k):
     """Return (c₁ + c₂/(1−q)) ρ(t) + c₃ σ(k), σ as in `cg_rate`: the bound of AID with k conjugate gradients (paper 002, Thm 2.2, Eq. 17).
 
-    Parameters and returns are those of `aid_fixed_point`, for ``CG(maxiter=k, rtol=ε)``: with a tolerance of zero the iteration would go on where
-    nothing but rounding is left, and on a singular H lose what it had.
+    Parameters and returns are those of `aid_fixed_point`, for ``CG(maxiter=k, rtol=ε)``: with a tolerance of zero the iteration would go
+    on where nothing but rounding is left, and on a singular H lose what it had.
 
     Examples
     --------

@@ -45,7 +45,8 @@ class Plan(_report.Report):
     def _rows(self):
         batch = np.shape(self.t)
         return [("problems", _report.axes(batch)), ("method", self.method), ("inner run", self.constants.inner),
-                ("inner steps t", _report.number(self.t)), ("adjoint iterations k", None if self.method == "itd" else _report.number(self.k)),
+                ("inner steps t", _report.number(self.t)),
+                ("adjoint iterations k", None if self.method == "itd" else _report.number(self.k)),
                 ("error", f"at most {_report.number(self.bound)}")]
 
     def arguments(self):
@@ -80,12 +81,12 @@ class Plan(_report.Report):
 def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent", step=None):
     """Return the least numbers (t, k) of inner steps and adjoint iterations that guarantee ‖approximate − exact hypergradient‖ ≤ error.
 
-    The least t + k whose bound (paper 002, Thms 2.1, 2.2 and 2.4) plus ``constants.floor`` is at most the error: each of both is one product with
-    H. Of equal sums the one with the fewest adjoint iterations.
+    The least t + k whose bound (paper 002, Thms 2.1, 2.2 and 2.4) plus ``constants.floor`` is at most the error: each of both is one
+    product with H. Of equal sums the one with the fewest adjoint iterations.
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning, Ridge, or a problem with a method smoothness(u, w0)
+    problem : Quadratic, TargetLearning, Ridge, BiasedRidge, or a problem with a method smoothness(u, w0)
         The problem.
     u, w0, inner, step
         As in `constants`.
@@ -120,8 +121,8 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
     shape = broadcast(("problem", np.shape(c.q)), ("error", error.shape))
     bad = ~(error > np.asarray(c.floor))
     if np.any(bad):
-        raise ValueError(f"error: {error.min():.3g} is not above {np.max(c.floor):.3g}, what rounding alone may be at κ = {np.max(c.kappa):.3g}"
-                         f"{where(bad)}; ask for more")
+        raise ValueError(f"error: {error.min():.3g} is not above {np.max(c.floor):.3g}, what rounding alone may be at "
+                         f"κ = {np.max(c.kappa):.3g}{where(bad)}; allow more")
     t, k = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     errors = np.broadcast_to(error, shape)
     for index in np.ndindex(shape):
@@ -178,7 +179,7 @@ def _first(holds, like):
         if not bad.any():
             break
         low, high = np.where(bad, high, low), np.where(bad, 2 * high, high)
-        require(high.max() <= MOST, "error: takes more than 2⁵³ steps; ask for more, or improve the condition of H")
+        require(high.max() <= MOST, "error: takes more than 2⁵³ steps; allow more, or improve the condition of H")
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)
         good = holds(np.maximum(middle, 0.0))

@@ -19,7 +19,7 @@ def a_posteriori(problem, u, w, adjoint):
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning, Ridge, or a problem with a method smoothness(u, w0)
+    problem : Quadratic, TargetLearning, Ridge, BiasedRidge, or a problem with a method smoothness(u, w0)
         The problem.
     u, w, adjoint : array_like
         The outer variable, and the w and q of an approximate hypergradient, as ``HypergradientResult`` has them. Axes in front are a batch.
@@ -27,8 +27,8 @@ def a_posteriori(problem, u, w, adjoint):
     Returns
     -------
     float or ndarray
-        The bound. Where H is singular, of the distance to the hypergradient at the inner solution nearest w; the residuals are those on the range
-        of H.
+        The bound. Where H is singular, of the distance to the hypergradient at the inner solution nearest w; the residuals are those on
+        the range of H.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def a_posteriori(problem, u, w, adjoint):
     size, away = np.asarray(norm(q.astype(np.float64))), (np.asarray(norm(slope.astype(np.float64))) + s.noise) / s.mu
     rest = np.asarray(norm((rest if s.range_part is None else s.range_part(rest)).astype(np.float64)))
     rest = rest + s.outer_noise + s.unit * (s.L * size + np.asarray(norm(g.astype(np.float64))))
-    near = s.eta2 * away + s.cross_lipschitz * away * size
-    bound = near + s.cross(away) * (rest + (s.eta1 + s.hessian_lipschitz * size) * away) / s.mu + s.unit * s.cross(0 * away) * size
+    rest = rest + (s.eta1 + s.hessian_lipschitz * size) * away  # the unit in it, times ‖M‖/μ, is no less than the rounding of Mᵀq
+    bound = (s.eta2 + s.cross_lipschitz * size) * away + s.cross(away) * rest / s.mu
     return float(bound) if np.ndim(bound) == 0 else bound
 
 

@@ -105,8 +105,9 @@ def heavy_ball_rate(mu, L, t):
 def nesterov_rate(mu, L, t):
     """Return ρ(t) = r^t (1 + t(1−r)), r = 1 − 1/√κ, of Nesterov's method (see `nesterov`) on a quadratic f(u, ·).
 
-    With c = 1 − λ/L ∈ [0, 1 − 1/κ] and momentum m, there remains p_t = ρ^t [T_t(x) + (x − ρ) U_{t−1}(x)], ρ² = cm, x = √c(1+m)/(2√m) ∈ [0, 1];
-    x − ρ and ρ grow with c up to 1 − r and r at λ = μ, where x = 1 and the bound is attained. It never exceeds 1.
+    With c = 1 − λ/L ∈ [0, 1 − 1/κ] and momentum m, there remains p_t = s^t [T_t(x) + (x − s) U_{t−1}(x)], s² = cm,
+    x = √c(1+m)/(2√m) ∈ [0, 1]; x − s and s grow with c up to 1 − r and r at λ = μ, where x = 1 and the bound is attained. It never
+    exceeds 1.
 
     Parameters are those of `heavy_ball_rate`.
 

@@ -10,7 +10,7 @@ from ..methods import require
 from ..problem import Problem
 from ._ball import affine_maximum, spectral_norm
 
-__all__ = ["Smoothness", "check_problem", "smoothness"]
+__all__ = ["Smoothness", "check_problem", "overflow", "smoothness"]
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Smoothness:
     """Upper bounds (of μ a lower bound) that a problem gives of itself at one u, for all w unless a radius is named.
 
     The protocol of `pyblo.bounds`: a problem of the user's own gets every bound by a method ``smoothness(u, w0)`` that returns this,
-    where u and w0 are vectors. Balls are round w₀, where the inner run starts. Any safe bound will do; a tighter one gives tighter results.
-    Of a batch, arrays with its axes in front.
+    where u and w0 are vectors. Balls are round w₀, where the inner run starts. Any safe bound will do; a tighter one gives tighter
+    results. Of a batch, arrays with its axes in front.
 
     Attributes
     ----------
     mu, L : float or ndarray
-        0 < μ and L with μI ≼ H(u, w) ≼ LI. Of the fixed point of a map that contracts by q (symmetric = False) 1 − q and 1 + q: then α = 1, Φ is
-        the map, and all bounds hold but those of conjugate gradients.
+        0 < μ and L with μI ≼ H(u, w) ≼ LI. Of the fixed point of a map that contracts by q (symmetric = False) 1 − q and 1 + q:
+        then α = 1, Φ is the map, and all bounds hold but those of conjugate gradients.
     D : float or ndarray
         ‖w(u) − w₀‖ ≤ D.
     gradient, cross : callable
@@ -35,7 +35,8 @@ class Smoothness:
     hessian_lipschitz, cross_lipschitz : float or ndarray
         Lipschitz constants of H and M in w.
     noise, outer_noise, unit : float or ndarray
-        Bounds of the rounding of ∇_w f(u, w₀) and of ∂F/∂w at w₀, and relative ones of a product with H or M; zero where it may be neglected.
+        Bounds of the rounding of ∇_w f(u, w₀) and of ∂F/∂w at w₀, and a relative one of a product with H or M; zero where rounding
+        may be neglected.
     singular : bool or ndarray of bool
         Whether H is singular, and all of this holds on its range, where w − w₀ stays.
     range_part : callable, optional
@@ -66,7 +67,7 @@ def smoothness(problem, u, w0=None):
 
     Parameters
     ----------
-    problem : Quadratic, TargetLearning, Ridge, or a problem with a method smoothness(u, w0)
+    problem : Quadratic, TargetLearning, Ridge, BiasedRidge, or a problem with a method smoothness(u, w0)
         The problem. Its bounds are enlarged by what rounding may have taken from them.
     u, w0 : array_like
         The outer variable, and where the inner run starts. Axes in front are a batch, as in `hypergradient`.
@@ -106,6 +107,11 @@ def check_problem(problem):
         raise TypeError(f"problem: {type(problem).__name__} is not a pyblo.Problem")
 
 
+def overflow(problem):
+    """Return the error for constants that are not finite."""
+    return ValueError(f"u, w0: the constants of the problem overflow there.{problem._blame() or ' Scale u, w0 or the data.'}")
+
+
 def _checked(found):
     if not isinstance(found, Smoothness):
         raise TypeError(f"smoothness: returned {type(found).__name__}; expected a pyblo.bounds.Smoothness")
@@ -120,19 +126,24 @@ def _checked(found):
 def _affine(problem, u, w0, shape):
     s = problem._spectrum()
     eps = float(np.finfo(problem.dtype).eps)
-    unit = eps * max(problem.inner_size, problem.outer_size, *problem._factored_shape()[-2:])
+    arrays = ((getattr(problem, name), core) for name, core in problem._cores.items() if core)
+    unit = eps * max(size for array, core in arrays if array is not None for size in array.shape[-core:])  # of the longest sum
     values, V, cross, offset, u, w0 = (x.astype(np.float64) for x in (s.values, s.vectors, s.cross, s.offset, u, w0))
     mu, L = _interval(problem, values)
     bad = ~(mu > 0)
     require(not np.any(bad), f"problem: H has no positive eigenvalue{where(bad)}, so it has no constants")
     inverse = np.divide(1, values, out=np.zeros_like(values), where=values > 0)
     z = -(matvec(transposed(V), w0) + inverse * (matvec(cross, u) + offset))
-    B, root = spectral_norm(cross), transposed(V) @ problem._outer_root().astype(np.float64)
-    eta = spectral_norm(root) ** 2
+    root = transposed(V) @ problem._outer_root().astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        P, g = root @ transposed(root), matvec(transposed(V), problem.outer_gradients(u, w0)[1].astype(np.float64))
+    if not all(np.isfinite(array).all() for array in (z, P, g)):
+        raise overflow(problem)
+    B, eta = spectral_norm(cross), spectral_norm(root) ** 2
     terms, outer_terms = _terms(problem, u, L, B, eta)
     noise, outer_noise = (unit * (x + y * norm(w0)) for x, y in ((terms, L), (outer_terms, eta)))
     up, D = 1 + 8 * unit, np.asarray(norm(z))
-    largest = affine_maximum(root @ transposed(root), matvec(transposed(V), problem.outer_gradients(u, w0)[1].astype(np.float64)))
+    largest = affine_maximum(P, g)
     return Smoothness(
         mu=_shaped(mu, shape), L=_shaped(L, shape), D=_shaped(up * D + (unit * L * D + noise) / mu, shape),
         gradient=lambda radius: _shaped(up * largest(radius) + outer_noise, shape), cross=lambda radius: _shaped(up * B, shape),
@@ -141,19 +152,23 @@ def _affine(problem, u, w0, shape):
 
 
 def _interval(problem, values):
-    """Return bounds of the least and the largest positive eigenvalue: LAPACK's are right to max(shape)·ε of the largest singular value
-    of what was factored, and exact where that is diagonal."""
-    name, gram = problem._factored or (None, False)
-    error = np.asarray(max(problem.inner_size, *problem._factored_shape()[-2:]) * np.finfo(problem.dtype).eps)
-    if name is not None:
-        array = problem._small(name)
-        entries = np.count_nonzero(array, axis=(-2, -1))
-        error = np.where(entries == np.count_nonzero(np.diagonal(array, axis1=-2, axis2=-1), axis=-1), 0.0, error)
-    least, most = np.min(values, axis=-1, initial=np.inf, where=values > 0), values.max(axis=-1, initial=0.0)
-    least = np.where(most > 0, least, 0.0)
-    if gram:  # √λ is the singular value
-        return np.maximum(np.sqrt(least) - error * np.sqrt(most), 0) ** 2, most * (1 + error) ** 2
-    return least - error * most, most * (1 + error)
+    """Return bounds of the least and the largest positive eigenvalue, from the accuracy of what was factored.
+
+    LAPACK's eigenvalues, and the singular values σ of which λ = σ² (+ β), are right to max(shape)·ε of the largest; exact where the
+    array is diagonal.
+    """
+    name, gram = problem._factored
+    array = problem._small(name)
+    entries = np.count_nonzero(array, axis=(-2, -1))
+    exact = entries == np.count_nonzero(np.diagonal(array, axis1=-2, axis2=-1), axis=-1)
+    error = np.where(exact, 0.0, max(array.shape[-2:]) * np.finfo(array.dtype).eps)
+    most = values.max(axis=-1, initial=0.0)
+    least = np.where(most > 0, np.min(values, axis=-1, initial=np.inf, where=values > 0), 0.0)
+    if not gram:
+        return least - error * most, most * (1 + error)
+    shift = np.asarray(getattr(problem, "beta", 0.0), np.float64)
+    low, high = (np.sqrt(np.maximum(x - shift, 0)) for x in (least, most))
+    return np.maximum(low - error * high, 0) ** 2 + shift, (high * (1 + error)) ** 2 + shift
 
 
 def _terms(problem, u, L, B, eta):
@@ -184,7 +199,7 @@ def _ridge(problem, u, w0, shape):
     require(not bad.any(), f"u: the penalties that it gives are not finite; choose smaller ones{where(bad, 1)}")
     H = gram + penalties[..., None] * np.eye(p)
     if not all(np.isfinite(array).all() for array in (H, moment, P, g)):
-        raise ValueError(f"problem: its constants overflow.{problem._blame()}")
+        raise overflow(problem)
     values, V = np.linalg.eigh(H) if p else (np.zeros(H.shape[:-1]), H)
     most = values.max(axis=-1, initial=0.0)
     error = (rows + 2 * p) * eps * most  # of the Gram matrix and of LAPACK

@@ -1,8 +1,9 @@
 """Measured errors of hypergradients against the bounds of paper 002, Theorems 2.1, 2.2 and 2.4.
 
-The error is the distance to a hypergradient by a pseudoinverse of NumPy. It may exceed the bound by constants.floor: 10 ε κ (c₁ + c₃), and more
-where terms cancel; what exceeds the first part alone is counted beside. Problems come in batches of one shape, half of them with the step 1/L, half scaled so that the optimal step is 1.
-Tightness is bound/error where the bound is above that floor, so that errors of rounding alone do not count.
+The error is the distance to a hypergradient by a pseudoinverse of NumPy. It may exceed the bound by constants.floor:
+10 ε κ (c₁ + c₃), and more where terms cancel; what exceeds the first part alone is counted beside. Problems come in
+batches of one shape, half of them with the step 1/L, half scaled so that the optimal step is 1. Tightness is
+bound/error where the bound is above that floor, so that errors of rounding alone do not count.
 """
 
 import generate
@@ -13,7 +14,7 @@ import pyblo
 from pyblo import bounds
 
 EPS = np.finfo(float).eps
-KINDS = ("diagonal", "diagonal throughout", "dense", "singular", "target", "ridge diagonal", "ridge scalar")
+KINDS = ("diagonal", "diagonal throughout", "dense", "singular", "target", "ridge diagonal", "ridge scalar", "biased")
 BLOCK = 100  # problems of a batch
 LAST = 60  # steps
 ADJOINTS = 10  # values of k for each batch, others in each
@@ -49,7 +50,8 @@ def quadratic(rng, count, kind, scaled):
     if kind == "diagonal throughout":
         m = n
         B, P = np.eye(n) * rng.standard_normal((count, 1, n)), np.eye(n) * rng.random((count, 1, n))
-    return pyblo.Quadratic(A, B, (P + np.swapaxes(P, 1, 2)) / 2, d=d[..., 0], f=rng.standard_normal((count, n))), rng.standard_normal((count, m))
+    f, P = rng.standard_normal((count, n)), (P + np.swapaxes(P, 1, 2)) / 2
+    return pyblo.Quadratic(A, B, P, d=d[..., 0], f=f), rng.standard_normal((count, m))
 
 
 def target(rng, count, scaled):
@@ -78,29 +80,36 @@ def ridge(rng, count, penalty, scaled):
     return problem, u if log else np.exp(u)
 
 
+def biased(rng, count, scaled):
+    """A batch of BiasedRidge, and of u."""
+    rows, rows_val, p = (int(k) for k in rng.integers(1, 9, 3))
+    X, beta = rng.standard_normal((count, rows, p)), 10 ** rng.uniform(-3, 1, count)
+    if scaled:
+        values = np.linalg.eigvalsh(np.swapaxes(X, 1, 2) @ X) + beta[:, None]
+        factor = 2 / (values[:, -1] + values[:, 0])
+        X, beta = X * np.sqrt(factor)[:, None, None], beta * factor
+    return (pyblo.BiasedRidge(X, rng.standard_normal((count, rows)), rng.standard_normal((count, rows_val, p)),
+                              rng.standard_normal((count, rows_val)), beta=beta), rng.standard_normal((count, p)))
+
+
 def draw(seed, count=BLOCK):
     """A batch of one kind, with its u and whether its optimal step is 1."""
     rng = np.random.default_rng((seed, 11))
     kind, scaled = KINDS[seed % len(KINDS)], bool(seed // len(KINDS) % 2)
-    if kind == "target":
-        return kind, *target(rng, count, scaled), scaled
+    if kind in ("target", "biased"):
+        return kind, *(target if kind == "target" else biased)(rng, count, scaled), scaled
     if kind.startswith("ridge"):
         return kind, *ridge(rng, count, kind.split()[1], scaled), scaled
     return kind, *quadratic(rng, count, kind, scaled), scaled
 
 
-def dense(operator):
-    """The matrices of the operators of a batch."""
-    return operator.todense()
-
-
 def exact(problem, u):
     """H, and the hypergradient −MᵀH⁺g at w = −H⁺∇f(u, 0), by a symmetric pseudoinverse of NumPy."""
-    H = dense(problem.hessian(u, None))
+    H = problem.hessian(u, None).todense()
     inverse = np.linalg.pinv(H, rcond=1e-10, hermitian=True)
     w = -(inverse @ problem.inner_gradient(u, None)[..., None])[..., 0]
     g = problem.outer_gradients(u, w)[1]
-    M = dense(problem.cross(u, w))
+    M = problem.cross(u, w).todense()
     return H, -(np.swapaxes(M, -1, -2) @ (inverse @ g[..., None]))[..., 0]
 
 
