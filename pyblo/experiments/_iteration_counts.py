@@ -3,7 +3,6 @@
 What has no filter, a momentum that grows and gradients that are drawn or not linear, is iterated here: the core has neither.
 """
 import bisect
-import itertools
 
 import numpy as np
 
@@ -127,17 +126,17 @@ def _plateau(accuracies):
 
 def _iterates(gradient, w, step, momentum=lambda t: 0.0):
     """Yield w₀, w₁, …: y = w + m_t(w − w₋), w₊ = y − α∇f(y)."""
-    before = w
-    for t in itertools.count():
+    before, t = w, 0
+    while True:
         yield w
         ahead = w + momentum(t) * (w - before)
-        before, w = w, ahead - step * gradient(ahead)
+        before, w, t = w, ahead - step * gradient(ahead), t + 1
 
 
 def _first(measures, accuracies):
     """Return at which of the measures, numbers or one for each ε, each ε is first reached."""
-    counts = np.full(accuracies.size, -1)
-    for t, measure in enumerate(measures):
-        counts[(counts < 0) & (measure <= accuracies)] = t
-        if (counts >= 0).all():
-            return counts
+    counts, t = np.full(accuracies.size, -1), 0
+    while (counts < 0).any():
+        counts[(counts < 0) & (next(measures) <= accuracies)] = t
+        t += 1
+    return counts
