@@ -27,7 +27,7 @@ def _rates(axes, result, k):
     mesh = axes.pcolormesh(result.steps, result.outer_steps, np.where(rate < 1, rate, np.nan), vmin=0, vmax=1, cmap="viridis",
                            shading="nearest", rasterized=True)
     limits = np.where(result.limits[:, k] > 0, result.limits[:, k], np.nan)
-    axes.plot(result.steps, limits, color=COLORS["black"], lw=1.6, label="largest stable β")
+    axes.plot(result.steps, limits, color=COLORS["black"], lw=1.6, label="stable up to here")
     full = result.full_limits[k] if result.full_limits[k] > 0 else np.nan
     axes.plot(result.steps, np.full(result.steps.size, full), color=COLORS["orange"], ls="--", lw=1.4, label="the same, cold start")
     good = result.best[:, j] < 1

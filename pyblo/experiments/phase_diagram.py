@@ -37,7 +37,7 @@ class PhaseDiagram:
     shown : ndarray of int
         The indices of four of the terms, from the least to the most.
     limits, full_limits : ndarray, shapes (steps, 4) and (4,)
-        Of these, the largest β at which it converges, 0 where there is none.
+        Of these, the end of the first interval of β at which it converges, 0 where there is none.
     """
 
     problem: pyblo.Quadratic
@@ -123,7 +123,7 @@ def table(result):
                f"{result.products[i, j]:.1f}, with t = {result.steps[i]}, T = {result.terms[j]}. t = ∞ is full warm start; H is "
                "invertible, so it goes the way of cold start.")
     columns = "terms, inner steps", "converges to β", "best β", "rate", "products/digit"
-    return Table("Warm start: largest stable outer step, and best rate", columns, tuple(rows), caption)
+    return Table("Warm start: up to which outer step it is stable, and its best rate", columns, tuple(rows), caption)
 
 
 def csv(result):
@@ -135,7 +135,7 @@ def csv(result):
     limits = [(t[i], T[j], result.limits[i, k]) for i in range(t.size) for k, j in enumerate(result.shown)]
     return {NAME: csv_text(("inner_steps", "terms", "best_step", "best_rate", "products_per_digit"), best),
             f"{NAME}-rates": csv_text(("inner_steps", "terms", "outer_step", "rate"), rates),
-            f"{NAME}-limits": csv_text(("inner_steps", "terms", "largest_stable_step"), limits)}
+            f"{NAME}-limits": csv_text(("inner_steps", "terms", "end_of_stable_steps"), limits)}
 
 
 def figures(result):
