@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import _dispatch, spectral
-from ._namespace import broadcast, contiguous, flat, lead, where
+from ._namespace import as_array, broadcast, contiguous, first_index, flat, lead, where
 from .inner import ClosedForm, Proximal
-from .methods import CG, Damped, Exact, Identity, Unrolled, step_limit
+from .methods import CG, Damped, Exact, Identity, Unrolled, check_number, step_limit
 
 SMALL = 2048  # up to this many eigenvectors one decomposition is cheaper than the iterations that it replaces
 
@@ -144,28 +144,39 @@ class Split:
 # --- step lengths -------------------------------------------------------------------------------------------------------
 
 
-def descent_step(inner, largest):
-    """Return the step of an inner run, or raise ValueError where it lies beyond the limit of its recurrence (MATH §2)."""
-    return _resolve("step", inner.step, largest, inner.momentum, inner.nesterov, inner.steps)
+def checked_step(step):
+    """Return the outer step, one number or an array of them, or raise an error that names it."""
+    if not isinstance(step, list | tuple) and np.ndim(step) == 0:
+        return check_number("step", step, positive=True)
+    steps = as_array("step", step).astype(np.float64)
+    bad = ~(np.isfinite(steps) & (steps > 0))
+    if bad.any():
+        raise ValueError(f"step: {steps[bad][0]!r} is not valid (problem {first_index(bad)} of the batch); expected numbers > 0, finite")
+    return steps
 
 
-def method_step(method, largest):
+def descent_step(inner, largest, limited=True):
+    """Return the step of an inner run, or raise ValueError where it is limited and beyond the limit of its recurrence (MATH §2)."""
+    return _resolve("step", inner.step, largest, inner.momentum, inner.nesterov, inner.steps, limited)
+
+
+def method_step(method, largest, limited=True):
     """Return the step of a method, None where it has none; checked as that of an inner run."""
     if isinstance(method, Exact | Damped | Identity | CG):
         return None
     if isinstance(method, Unrolled):
-        return _resolve("step", method.step, largest, method.momentum, method.nesterov, method.steps)
-    return _resolve("step", method.step, largest, 0.0, False, method.terms)
+        return _resolve("step", method.step, largest, method.momentum, method.nesterov, method.steps, limited)
+    return _resolve("step", method.step, largest, 0.0, False, method.terms, limited)
 
 
-def _resolve(name, step, largest, momentum, nesterov, count):
+def _resolve(name, step, largest, momentum, nesterov, count, limited):
     if largest is None:  # H is not symmetric: α = 1 is the map itself
         return 1.0 if step is None else step
     if step is None:
         if np.ndim(largest) == 0:
             return 1 / largest if largest > 0 else 1.0
         return 1 / np.where(largest > 0, largest, 1.0)
-    if count is None or count > 1:
+    if limited and (count is None or count > 1):
         top = np.asarray(largest)
         limit = step_limit(1.0, momentum, nesterov) / np.where(top > 0, top, np.nan)
         bad = step >= limit
@@ -176,13 +187,13 @@ def _resolve(name, step, largest, momentum, nesterov, count):
     return step
 
 
-def inner_response(spectrum, inner, largest):
+def inner_response(spectrum, inner, largest, limited=True):
     """Return the filter of an inner solver that makes a fixed number of steps or has a closed form."""
     if isinstance(inner, ClosedForm):
         return spectrum.response(Exact(), None)
     if isinstance(inner, Proximal):
         return spectrum.response(Damped(inner.eps), None)
-    step = descent_step(inner, largest)
+    step = descent_step(inner, largest, limited)
     return spectrum.response(Unrolled(inner.steps, None, inner.momentum, inner.nesterov), step)
 
 

@@ -11,7 +11,7 @@ from .inner import ClosedForm, GradientDescent, check_pair
 from .methods import CG, Damped, Exact, Unrolled, require
 from .problem import Problem
 
-__all__ = ["check", "default_rtol", "make"]
+__all__ = ["check", "check_affine", "default_rtol", "make"]
 
 ROUTES = ("auto", "spectral", "iterate")
 
@@ -29,6 +29,15 @@ def check(problem, method, inner, route):
     if isinstance(method, Unrolled):
         return GradientDescent(method.steps, method.step, method.momentum, method.nesterov)
     return ClosedForm() if inner is None else inner
+
+
+def check_affine(problem, method, inner):
+    """Return the inner solver that is meant, or raise an error that names the argument where the loop is no affine map."""
+    run = check(problem, method, inner, "auto")
+    require(problem._affine, f"problem: the loop of {type(problem).__name__} is not known to be affine; Quadratic and TargetLearning are")
+    require(not isinstance(method, CG), "method: CG is not affine in the outer gradient, so its loop has no closed form; use Exact()")
+    require(getattr(run, "steps", 0) is not None, "inner: GradientDescent until a tolerance is not affine; give it steps")
+    return run
 
 
 def make(problem, method, inner, route, u=None):

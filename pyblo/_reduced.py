@@ -18,7 +18,7 @@ from ._namespace import matvec, norm, transposed
 from .inner import ClosedForm
 from .methods import CG
 
-__all__ = ["Reduced", "reduce"]
+__all__ = ["Reduced", "between", "length", "outer_gradient", "reduce"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Reduced:
 
     The limit does not depend on the unit, the largest r(λ) of the method: without it a strong damping would underflow. Of a batch,
     whose axes stand in front, p is that of the largest rank, and columns of X are zero where the rank is less.
+
+    adjoint (r, m) is K_adj/unit, root (n, p) is L with P = LLᵀ, rows (r, p) is VᵀL, and eps that of the problem's dtype.
     """
 
     X: np.ndarray
@@ -34,16 +36,20 @@ class Reduced:
     k: np.ndarray
     size: np.ndarray
     unit: np.ndarray
+    adjoint: np.ndarray
+    root: np.ndarray
+    rows: np.ndarray
+    eps: float
 
     @property
     def scale(self):
         """A bound of the terms whose sum is K."""
-        return _length(self.X) * _length(self.Y)
+        return length(self.X) * length(self.Y)
 
     @property
     def tolerance(self):
         """Singular values of K up to here are rounding."""
-        return 4 * max(self.k.shape[-1], 1) * np.finfo(np.float64).eps * self.scale
+        return 4 * max(self.k.shape[-1], 1) * self.eps * self.scale
 
     def gradient(self, u):
         """Return (Ku − k)/unit."""
@@ -54,6 +60,18 @@ class Reduced:
         """X (m, r) and Y (r, m) with K/unit = XY of full rank r; of a batch padded with zeros."""
         Q, U, sigma, Vt = self._singular
         return Q @ (U * sigma[..., None, :]), Vt
+
+    @cached_property
+    def basis(self):
+        """Orthonormal columns (m, r) that span the range of K; of a batch padded with zeros."""
+        Q, U, _, _ = self._singular
+        return Q @ U
+
+    @cached_property
+    def reach(self):
+        """(r, m) with K/unit = basis @ reach."""
+        _, _, sigma, Vt = self._singular
+        return sigma[..., None] * Vt
 
     @cached_property
     def _singular(self):
@@ -79,23 +97,29 @@ class Reduced:
         radius = np.asarray(self.spectral_radius())
         return 1 / np.where(radius > 0, radius, 1.0)
 
-    def outside(self):
-        """Return the part of k/unit outside the range of K, along which the iteration drifts for ever; zero where it is rounding."""
-        Q, U, _, _ = self._singular
-        basis = Q @ U
-        rest = self.k - matvec(basis, matvec(transposed(basis), self.k))
+    def outside(self, k=None, size=None):
+        """Return the part of k/unit outside the range of K, along which the iteration drifts for ever; zero where it is rounding.
+
+        k and size, those of another start, stand for its own where they are given.
+        """
+        k, size = (self.k, self.size) if k is None else (k, size)
+        rest = k - matvec(self.basis, matvec(transposed(self.basis), k))
+        return np.where(np.asarray(norm(rest) > self.noise * size)[..., None], rest, 0.0)
+
+    @cached_property
+    def noise(self):
+        """What may be rounding in the part of k/unit outside the range of K, in units of size."""
         sizes = np.abs(self.factors[0]).max(axis=-2, initial=0.0)
         least = np.where(sizes > 0, sizes, np.inf).min(axis=-1, initial=np.inf)
         condition = np.where(np.isfinite(least), self.scale / least, 1.0)
-        noise = 100 * max(self.k.shape[-1], 1) * np.finfo(np.float64).eps * condition * self.size
-        return np.where(np.asarray(norm(rest) > noise)[..., None], rest, 0.0)
+        return 100 * max(self.k.shape[-1], 1) * self.eps * condition
 
     def drift(self):
         """Return the speed of the drift, 0 where there is none."""
         return self.unit * norm(self.outside())
 
 
-def _length(A):
+def length(A):
     """Return the Frobenius norm of matrices, which neither overflows nor underflows."""
     return norm(A.reshape(*A.shape[:-2], A.shape[-2] * A.shape[-1]))
 
@@ -103,30 +127,46 @@ def _length(A):
 def reduce(problem, plan, inner, w0):
     """Return the Reduced iteration of a plan, for full inner solutions or fixed runs from w0; K of Exact for CG."""
     spectrum = plan.spectrum if plan.spectrum is not None else problem._spectrum()
-    method = plan.method
-    exact = isinstance(method, CG)
-    response = _parts.inner_response(spectrum, ClosedForm(), None) if exact else spectrum.response(method, plan.method_step)
-    unit = response.max(axis=-1, initial=0.0)
+    exact = isinstance(plan.method, CG)
+    response = _parts.inner_response(spectrum, ClosedForm(), None) if exact else spectrum.response(plan.method, plan.method_step)
+    return between(problem, spectrum, response, _parts.inner_response(spectrum, inner, spectrum.largest), w0)
+
+
+def between(problem, spectrum, response, inner_response, w0):
+    """Return the Reduced iteration with the filters of the method and of the inner run from w0."""
+    unit = np.abs(response).max(axis=-1, initial=0.0)
     unit = np.where(unit > 0, unit, 1.0)
     response = response / unit[..., None]
-    inner_response = _parts.inner_response(spectrum, inner, spectrum.largest)
     wide = np.float64
     cross, V = spectrum.cross.astype(wide), spectrum.vectors.astype(wide)
-    adjoint = response[..., None] * cross
-    rows = transposed(V) @ problem._outer_root().astype(wide)
+    adjoint, root = response[..., None] * cross, problem._outer_root().astype(wide)
+    rows = _seen(problem, spectrum, transposed(V) @ root, root)
     X, Y = transposed(adjoint) @ rows, transposed(rows) @ (inner_response[..., None] * cross)
     w_bar = spectrum.inner_run(inner_response, np.zeros(problem.outer_size, problem.dtype), w0)
     if not np.isfinite(w_bar).all():
         raise _overflow(problem)
-    nothing = np.zeros(problem.outer_shape, problem.dtype)
-    g = problem.outer_gradients(nothing, w_bar)[1].astype(wide)
-    f = problem.outer_gradients(nothing, np.zeros(problem.inner_shape, problem.dtype))[1]
+    g, f = outer_gradient(problem, w_bar), outer_gradient(problem, np.zeros(problem.inner_size, problem.dtype))
     # ‖Pw̄‖ + ‖f‖: what cancels in Pw̄ + f, or is orthogonal to V, leaves its rounding
-    size = _length(adjoint) * (norm(g) + 2 * norm(f))
-    reduced = Reduced(X, Y, matvec(transposed(adjoint), matvec(transposed(V), g)), size, unit)
+    size = length(adjoint) * (norm(g) + 2 * norm(f))
+    k = matvec(transposed(adjoint), matvec(transposed(V), g))
+    reduced = Reduced(X, Y, k, size, unit, adjoint, root, rows, float(np.finfo(problem.dtype).eps))
     if not (all(np.isfinite(array).all() for array in (X, Y, reduced.k)) and np.isfinite(reduced.scale).all()):
         raise _overflow(problem)
     return reduced
+
+
+def _seen(problem, spectrum, rows, root):
+    """Return VᵀL, zero where all of it is the rounding of V: the outer objective sees null(A) alone, and no u moves it."""
+    eps = float(np.finfo(problem.dtype).eps)
+    condition = spectrum.condition ** (0.5 if problem._factors_gram else 1.0)
+    noise = np.minimum(10 * max(problem.inner_size, 1) * eps * condition, np.sqrt(eps))
+    return np.where(np.asarray(length(rows) > noise * length(root))[..., None, None], rows, 0.0)
+
+
+def outer_gradient(problem, w):
+    """Return ∂F/∂w at vectors w, in float64, of a problem whose F is free of u."""
+    nothing = np.zeros(problem.outer_shape, problem.dtype)
+    return problem.outer_gradients(nothing, w.reshape(*w.shape[:-1], *problem.inner_shape))[1].astype(np.float64)
 
 
 def _overflow(problem):

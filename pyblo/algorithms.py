@@ -4,8 +4,8 @@ import inspect
 import numpy as np
 
 from ._ending import Ending
-from ._namespace import as_array, broadcast, first_index, require_memory
-from ._parts import rows_of
+from ._namespace import broadcast, require_memory
+from ._parts import checked_step, rows_of
 from ._reduced import reduce
 from .hypergradient import Prepared
 from .inner import ClosedForm
@@ -90,7 +90,7 @@ def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, 
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
     batch = problem._shape(u0=u, w0=w)
     if step is not None:
-        step = _checked_step(step)
+        step = checked_step(step)
         batch = broadcast(("problem", batch), ("step", np.shape(step)))
     elif not problem._affine:
         raise ValueError(f"step: {type(problem).__name__} is not known to be quadratic, so there is no default outer step; pass one")
@@ -105,16 +105,6 @@ def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, 
     watch = None if callback is None else Watch(problem, callback)
     raw = plan.at(batch)[0].run(rows_of(u, batch), rows_of(w, batch), step, tol, budget, warm, *rows, watch)
     return _result(prepared, plan, batch, raw, rows, drift, step, tol, warm)
-
-
-def _checked_step(step):
-    if np.ndim(step) == 0:
-        return check_number("step", step, positive=True)
-    steps = as_array("step", step).astype(np.float64)
-    bad = ~(np.isfinite(steps) & (steps > 0))
-    if bad.any():
-        raise ValueError(f"step: {steps[bad][0]!r} is not valid (problem {first_index(bad)} of the batch); expected numbers > 0, finite")
-    return steps
 
 
 def _outer_step(prepared, plan, step, w0, warm):

@@ -44,6 +44,12 @@ class Spectrum:
         largest = self.values.max(axis=-1, initial=0.0)
         return float(largest) if largest.ndim == 0 else largest.astype(np.float64)
 
+    @property
+    def condition(self):
+        """λmax over the least positive λ of each H, 1 where H = 0."""
+        least = np.where(self.values > 0, self.values, np.inf).min(axis=-1, initial=np.inf)
+        return np.where(np.isfinite(least), self.largest / np.where(least > 0, least, 1.0), 1.0)[()]
+
     def response(self, method, step):
         """Return r(λ) of a method on the range of H, in float64; step is one number, or one for each problem."""
         values = self.values.astype(np.float64)

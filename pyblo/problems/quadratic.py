@@ -62,6 +62,7 @@ class Quadratic(FixedHessian):
     c: float = 0.0
 
     _cores = {"A": 2, "B": 2, "P": 2, "d": 1, "f": 1, "h": 0, "C": 2, "e": 1, "c": 0}
+    _factored = "A", False
 
     def __post_init__(self):
         A = symmetric("A", _namespace.matrix("A", self.A))
@@ -101,6 +102,11 @@ class Quadratic(FixedHessian):
     def inner_gradient(self, u, w):
         u, w, shape = self._point(u, w)
         return spread(matvec(self.A, w) + matvec(self.B, u) + self.d, shape)
+
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        curvature = 0.0 if self.C is None else matvec(self.C, u)
+        return spread(matvec(_namespace.transposed(self.B), w) + curvature + self.e, shape)
 
     def outer_value(self, u, w):
         u, w, shape = self._point(u, w)

@@ -109,6 +109,11 @@ class Ridge(ArrayProblem):
         gradient = matvec(transposed(self.X), matvec(self.X, w) - self.y) / self._rows + self.penalties(u)[0] * w
         return spread(gradient, shape)
 
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        slopes = 0.5 * self.penalties(u)[1] * w**2
+        return spread(slopes.sum(axis=-1, keepdims=True) if self.penalty == "scalar" else slopes, shape)
+
     def outer_value(self, u, w):
         u, w, shape = self._point(u, w)
         return self._number(0.5 * np.mean((matvec(self.X_val, w) - self.y_val) ** 2, axis=-1), shape)

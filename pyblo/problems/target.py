@@ -46,7 +46,9 @@ class TargetLearning(SquaredError):
     Phi_out: np.ndarray
     y_out: np.ndarray
 
+    _factors_gram = True
     _cores = {"Phi": 2, "Phi_out": 2, "y_out": 1}
+    _factored = "Phi", True
     _held_out = "Phi_out", "y_out"
 
     def __post_init__(self):
@@ -74,6 +76,10 @@ class TargetLearning(SquaredError):
     def inner_gradient(self, u, w):
         u, w, shape = self._point(u, w)
         return spread(matvec(transposed(self.Phi), matvec(self.Phi, w) - u), shape)
+
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        return spread(u - matvec(self.Phi, w), shape)
 
     def hessian(self, u, w):
         columns, vectors = lambda v: self.Phi.T @ (self.Phi @ v), partial(self._hessian_product, u)
