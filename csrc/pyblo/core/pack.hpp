@@ -1,9 +1,6 @@
 // N problems side by side, one per SIMD lane. Comparisons give lane masks; GCC's and Clang's vector types do the rest.
 #pragma once
 #include "scalar.hpp"
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace pyblo {
 

@@ -35,7 +35,7 @@ class Division {
 
 // run(begin, end, scratch, pulse) for all items, some at a time, each worker with `bytes` of working memory; on the caller's thread in their
 // order where asked
-template <class Run> void share_out(index count, index bytes, const Run& run, Pulse& pulse, bool on_caller = false) {
+template <class Run> void share_out_portions(index count, index bytes, const Run& run, Pulse& pulse, bool on_caller = false) {
   constexpr index most = 32;  // where there are many: to fetch one costs as much as a tiny problem
   const index share = count / (16 * num_threads()), at_once = share < 1 ? 1 : share > most ? most : share, portions = (count + at_once - 1) / at_once;
   const auto portion = [&](index k, Scratch scratch, Pulse& own) {
@@ -51,6 +51,13 @@ template <class Run> void share_out(index count, index bytes, const Run& run, Pu
   for_each(portions, [&](index k, int worker, Pulse& own) {
     portion(k, Scratch{memory.data() + worker * ((bytes + 63) / 64 * 64), 0}, own);
   }, pulse);
+}
+
+// run(item, scratch, pulse) for every item, likewise
+template <class Run> void share_out(index count, index bytes, const Run& run, Pulse& pulse, bool on_caller = false) {
+  share_out_portions(count, bytes, [&](index begin, index end, Scratch scratch, Pulse& own) {
+    for (index item = begin; item < end && !own.stopped; ++item) run(item, scratch, own);
+  }, pulse, on_caller);
 }
 
 }  // namespace pyblo

@@ -95,7 +95,7 @@ void solve_packs(const Systems<R>& systems, const Answers& out, const Layout& la
   R* const alone = nullptr;
   const Division division(systems.count, Scalar<T>::lanes);
   const index most = bytes(pack) > bytes(alone) ? bytes(pack) : bytes(alone);
-  share_out(division.items(), most, [&](index begin, index end, Scratch scratch, Pulse& own) {
+  share_out_portions(division.items(), most, [&](index begin, index end, Scratch scratch, Pulse& own) {
     Ahead<R> ahead(systems, division.group(end - 1));
     for (index item = begin; item < end && !own.stopped; ++item) {
       const Group g = division.group(item);

@@ -34,6 +34,15 @@ template <class T> class Load {
     if constexpr (alone) return {a, m.at ? m.at : transposed(a, m.rows, m.cols), m.rows, m.cols};
     return {a, nullptr, m.rows, m.cols};
   }
+  // f(matrices): of real numbers where all problems share them, which then take the cache of one
+  template <class F> auto matrices(const MatrixData<R>& first, const MatrixData<R>& second, F f) {
+    if constexpr (!alone)
+      if (first.at && second.at) {
+        const auto shared = [](const MatrixData<R>& m) { return Dense<R>{m.a, m.at, m.rows, m.cols}; };
+        return f(shared(first), shared(second));
+      }
+    return f(matrix(first), matrix(second));
+  }
   Dense<T> full(const MatrixData<R>& m) {  // symmetric
     const T* const a = array(m.a, m.rows * m.cols, m.stride);
     return {a, a, m.rows, m.cols};
