@@ -107,8 +107,8 @@ class AffineMap:
 
     def split(self, z):
         """Return (u, w) of states of warm start, (u,) of cold start, as vectors (..., m) and (..., n)."""
-        z = self._state("z", z)
-        return tuple(part.copy() for part in (z[..., : self.outer_size], z[..., self.outer_size :]) if part.shape[-1] or not self.size)
+        z, m = self._state("z", z), self.outer_size
+        return (z.copy(),) if self.algorithm == "cold" else (z[..., :m].copy(), z[..., m:].copy())
 
     def iterate(self, z0, t):
         """Return z after t steps, at the cost of 2 log₂ t products of small matrices (`_powers`).
@@ -124,16 +124,16 @@ class AffineMap:
         ndarray, shape (..., N)
             All entries of a problem are inf where its iterate overflows.
         """
-        t, z = check_count("t", t), self._state("z0", z0)
+        t, z = check_count("t", t), self._spread(z0)
         if t == 0:
-            return self._spread(z)
+            return z
         known, start = self._moves, z.astype(np.float64)
         k2 = known.drift(start)
         v, d = known.start(start, k2), matvec(known.J, k2)
         with np.errstate(over="ignore", invalid="ignore"):
             moved = matvec(known.X, advance(known.S, v, matvec(known.Y, d), t)) + (float(t) * d if d.any() else 0.0)
             end = (start + moved).astype(self.matrix.dtype)
-        return self._spread(np.where(np.isfinite(end).all(-1)[..., None], end, np.inf))
+        return np.where(np.isfinite(end).all(-1)[..., None], end, np.inf).astype(self.matrix.dtype)
 
     def limit(self, z0):
         """Return the limit of z from z₀: z₀ − X S⁻¹v₀ (`_increments`), once corrected by what is left of v.
@@ -151,7 +151,7 @@ class AffineMap:
         ValueError
             Where there is none, with the reason; of a batch for the first problem without one.
         """
-        z = self._spread(self._state("z0", z0)).astype(np.float64)
+        z = self._spread(z0).astype(np.float64)
         known, k2 = self._moves, self._moves.drift(z)
         if np.all(self._inside) and not k2.any():
             for _ in range(2):
@@ -166,7 +166,7 @@ class AffineMap:
 
     @cached_property
     def _growth(self):
-        return np.broadcast_to(_stability.growth(self._moves.S), self.batch_shape)
+        return np.broadcast_to(_stability.growth(self._moves.modes(self._moves.step)), self.batch_shape)
 
     @cached_property
     def _inside(self):
@@ -258,6 +258,8 @@ class AffineMap:
     def _state(self, name, z):
         return fit_finite(name, z, (self.size,), self.matrix.dtype, batch=True)
 
-    def _spread(self, z):
+    def _spread(self, z0):
+        """Return z₀ in the batch's shape, in memory of its own."""
+        z = self._state("z0", z0)
         shape = broadcast(("the map", self.batch_shape), ("z0", lead(z, 1)))
         return np.array(np.broadcast_to(z, (*shape, self.size)))

@@ -36,6 +36,8 @@ class Increments:
         S₀ and S₁ of S₀ + βS₁ on the larger ranges; there p = q, unless `turning` is given.
     turning : (ndarray, ndarray), shape (..., p, q) each, or None
         X₀ and X₁, where X is the range of X₀ + βX₁ in them.
+    full : (ndarray, ndarray, ndarray) or None
+        S₀ and S₁ of cold start, where inner runs are full, and ‖K‖: the other eigenvalues of I + S are zero, and defective.
     step, unit : ndarray
         β in the unit of `unit`: β itself is step / unit.
     J : ndarray, shape (..., N, m)
@@ -55,6 +57,7 @@ class Increments:
     fixed: np.ndarray
     linear: np.ndarray
     turning: tuple | None
+    full: tuple | None
     step: np.ndarray
     unit: np.ndarray
     J: np.ndarray
@@ -79,6 +82,10 @@ class Increments:
         turned, present = orthonormal(self.turning[0] + b * self.turning[1])
         absent = np.eye(turned.shape[-1]) * ~present[..., None, :]
         return transposed(turned) @ (S @ turned) - absent
+
+    def modes(self, step):
+        """Return a matrix with the eigenvalues of S for an outer step, except some that are −1."""
+        return self.at(step) if self.full is None else self.full[0] + np.asarray(step)[..., None, None] * self.full[1]
 
     def start(self, z, k2):
         """Return v of a state with the drift k₂."""
@@ -115,24 +122,28 @@ class Increments:
             inside = np.any(turning[0] != 0, axis=1) | np.any(turning[1] != 0, axis=1)
             present = np.any(turning[0] != 0, axis=0) | np.any(turning[1] != 0, axis=0)
             turning = tuple(part[np.ix_(inside, present)] for part in turning)
+        full = self.full
+        if full is not None:
+            kept = np.diagonal(one(full[0], 2)) == 0
+            full = *(one(part, 2)[np.ix_(kept, kept)] for part in full[:2]), one(full[2], 0)
         k2, square = one(self.drift(np.zeros(X.shape[0])), 1), np.ix_(inside, inside)
         return Increments(
             X[:, own], one(self.Y, 2)[own], one(self.y, 1)[own], one(self.fixed, 2)[square], one(self.linear, 2)[square], turning,
-            one(self.step, 0), one(self.unit, 0), one(self.J, 2), lambda z: k2, one(self.rows, 2), one(self.right, 1), one(self.held, 2),
-            int(one(self.held_rank, 0)), int(own.sum()))
+            full, one(self.step, 0), one(self.unit, 0), one(self.J, 2), lambda z: k2, one(self.rows, 2), one(self.right, 1),
+            one(self.held, 2), int(one(self.held_rank, 0)), int(own.sum()))
 
 
 def cold(reduced, step):
     """Return the Increments of u⁺ = u − β(Ku − k), E − I and c."""
     Q, Z = reduced.basis, reduced.reach
-    present = np.any(Q != 0, axis=-2)
     b = (step * reduced.unit)[..., None, None]
     eye = np.eye(Q.shape[-2])
     k = matvec(transposed(Q), reduced.k)
+    within = _within(Q, Z)
     increments = Increments(
-        X=Q, Y=-b * Z, y=b[..., 0] * k, fixed=-np.eye(Q.shape[-1]) * ~present[..., None, :], linear=-(Z @ Q), turning=None,
+        X=Q, Y=-b * Z, y=b[..., 0] * k, fixed=within[0], linear=within[1], turning=None, full=within,
         step=b[..., 0, 0], unit=reduced.unit, J=b * eye, drift=lambda z: reduced.outside(), rows=Z, right=-k, held=np.zeros_like(eye),
-        held_rank=0, moving=present.sum(-1))
+        held_rank=0, moving=np.any(Q != 0, axis=-2).sum(-1))
     return increments, -b * (reduced.X @ reduced.Y), b[..., 0] * reduced.k
 
 
@@ -147,7 +158,9 @@ def warm(problem, spectrum, response, a, moved, step):
     cross, offset = active[..., None] * spectrum.cross.astype(np.float64), np.where(active, spectrum.offset, 0.0).astype(np.float64)
     answer = inverse[..., None] * cross  # Λ⁻¹VᵀM
     F, outer = -reduced.X @ transposed(rows), transposed(reduced.adjoint) @ transposed(spectrum.vectors.astype(np.float64))
-    U, present = _range(F, reduced)
+    own = np.any(reduced.basis != 0, axis=-2).sum(-1)
+    U, present = _range(F, reduced, own)
+    F = U @ (transposed(U) @ F)
     force = matvec(outer, outer_gradient(problem, np.zeros(n, problem.dtype)))  # DᵀVᵀf
     follow, pull = V @ (a * cross), b * (reduced.X @ transposed(reduced.root))  # R_in M, βMᵀRP
     change = block([[np.zeros((m, m)), pull], [-follow, -(V @ (moved * transposed(V))) - follow @ pull]])
@@ -156,7 +169,7 @@ def warm(problem, spectrum, response, a, moved, step):
                    [-(a * cross) @ U, -np.eye(F.shape[-1]) * np.where(active[..., None], moved, 1.0)]])
     linear = block([[np.zeros((U.shape[-1],) * 2), -transposed(U) @ F], [np.zeros((F.shape[-1], U.shape[-1])), (a * cross) @ F]])
     X, Q = block([[U, np.zeros((m, F.shape[-1]))], [np.zeros((n, U.shape[-1])), V]]), reduced.basis
-    turning, own = None, np.any(Q != 0, axis=-2).sum(-1)
+    turning = None
     if np.any(own < present.sum(-1)):
         QF, e = block([[Q, F]]), block([[np.zeros((F.shape[-1], Q.shape[-1])), np.eye(F.shape[-1])]])
         turning = (block([[np.zeros((U.shape[-1], e.shape[-1]))], [-moved * e]]),
@@ -164,7 +177,8 @@ def warm(problem, spectrum, response, a, moved, step):
         X = X @ orthonormal(turning[0] + b * turning[1])[0]
     drift, held, held_rank, idle = _drift(reduced, rows, V, active)
     increments = Increments(
-        X=X, Y=transposed(X) @ change, y=matvec(transposed(X), c), fixed=fixed, linear=linear, turning=turning, step=b[..., 0, 0],
+        X=X, Y=transposed(X) @ change, y=matvec(transposed(X), c), fixed=fixed, linear=linear, turning=turning,
+        full=_within(Q, reduced.reach) if np.all(moved == active[..., None]) else None, step=b[..., 0, 0],
         unit=reduced.unit, J=block([[b * np.eye(m)], [-b * follow]]), drift=drift, held=held, held_rank=held_rank,
         rows=block([[reduced.reach, -transposed(Q) @ (reduced.X @ idle)], [answer, transposed(V)]]),
         right=block([[-transposed(Q) @ reduced.k[..., None]], [inverse[..., None] * offset[..., None]]])[..., 0],
@@ -172,11 +186,16 @@ def warm(problem, spectrum, response, a, moved, step):
     return increments, change, c
 
 
-def _range(F, reduced):
-    """Return an orthonormal basis of the range of F, in a batch padded with zeros, and which columns are there."""
+def _within(Q, Z):
+    """Return S₀ and S₁ of u⁺ = u − βQZu + … on the range of Q, and ‖QZ‖; −1 in S₀ stands for the columns that a problem lacks."""
+    return -np.eye(Q.shape[-1]) * ~np.any(Q != 0, axis=-2)[..., None, :], -(Z @ Q), length(Z)
+
+
+def _range(F, reduced, least):
+    """Return an orthonormal basis of the range of F, in a batch padded with zeros, and which columns are there, at least so many."""
     U, sigma, _ = np.linalg.svd(F, full_matrices=False)
     tolerance = 4 * max(*F.shape[-2:], 1) * reduced.eps * length(reduced.X) * length(reduced.rows)
-    kept = sigma > np.asarray(tolerance)[..., None]
+    kept = (sigma > np.asarray(tolerance)[..., None]) | (np.arange(sigma.shape[-1]) < np.asarray(least)[..., None])
     if F.ndim == 2:
         U, kept = U[:, kept], kept[kept]
     return U * kept[..., None, :], kept

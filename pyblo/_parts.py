@@ -146,7 +146,7 @@ class Split:
 
 def checked_step(step):
     """Return the outer step, one number or an array of them, or raise an error that names it."""
-    if np.ndim(step) == 0:
+    if not isinstance(step, list | tuple) and np.ndim(step) == 0:
         return check_number("step", step, positive=True)
     steps = as_array("step", step).astype(np.float64)
     bad = ~(np.isfinite(steps) & (steps > 0))

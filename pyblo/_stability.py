@@ -23,15 +23,16 @@ def growth(S):
     return np.abs(1 + values).max(axis=-1, initial=0.0)
 
 
-def worst(S, eps):
+def worst(S, eps, size):
     """Return the Mode of the eigenvalue of I + S that decides, or None where there are none.
 
-    An eigenvalue is known up to δ = 10 q ε‖S‖ over the cosine between its left and right eigenvectors, its condition; of clusters, where
-    that cosine vanishes, up to the cube root of 10 q ε, in units of ‖S‖, for rounding takes apart a triple eigenvalue that far.
+    An eigenvalue is known up to 10 q ε over the cosine between its left and right eigenvectors, its condition, and of clusters, where that
+    cosine vanishes, up to the cube root of 10 q ε, for rounding takes apart a triple eigenvalue that far; both times `size`, the norm of
+    the terms whose sums are the entries of S.
     """
     if not S.shape[-1]:
         return None
-    values, vectors, noise = _eigen(S, eps)
+    values, vectors, noise = _eigen(S, eps, size)
     modulus = np.abs(1 + values)
     one, circle = np.abs(values) <= noise, np.abs(modulus - 1) <= noise
     rank = np.select([one, circle, modulus > 1], [2, 1, 3], 0)
@@ -39,18 +40,18 @@ def worst(S, eps):
     return Mode(("inside", "circle", "one", "outside")[rank[k]], complex(1 + values[k]), vectors[:, k])
 
 
-def _eigen(S, eps):
+def _eigen(S, eps, size):
     balanced, scale = scipy.linalg.matrix_balance(S, permute=False)
     values, left, right = scipy.linalg.eig(balanced, left=True, right=True)
     cosine = np.abs(np.vecdot(left, right, axis=0))
-    noise, size = 10 * len(S) * eps, np.linalg.norm(balanced)
+    noise = 10 * len(S) * eps
     return values, scale @ right, size * np.minimum(noise / np.maximum(cosine, np.finfo(float).tiny), np.cbrt(noise))
 
 
-def unstable_projector(S, eps):
+def unstable_projector(S, eps, size):
     """Return (Q₁, Q₂, S₂): orthonormal columns with Q₁ᵀS = S₁Q₁ᵀ for the eigenvalues of I + S that are not inside the unit circle, and
     S Q₂ = Q₂ S₂ on the vectors that Q₁ᵀ takes to zero (ordered Schur form of the transpose)."""
-    values, _, noise = _eigen(S, eps)
+    values, _, noise = _eigen(S, eps, size)
     outside = np.abs(1 + values) >= 1 - noise
     if outside.all():
         return np.eye(len(S)), np.zeros((len(S), 0)), np.zeros((0, 0))
@@ -69,14 +70,13 @@ def stable_steps(known):
     """
     if not known.moving:
         return 0.0, np.inf
-    fixed, linear = known.fixed, known.linear
-    if not known.fixed.any():  # cold start
-        values = -np.linalg.eigvals(linear)
-        noise = 10 * len(values) * np.finfo(float).eps * np.abs(values).max(initial=0.0)
-        if values.real.min() <= noise:
+    if known.full is not None:
+        values = -np.linalg.eigvals(known.full[1])
+        noise = 10 * len(values) * np.finfo(float).eps * known.full[2]
+        if values.real.min(initial=1.0) <= noise:
             return 0.0, 0.0
-        return 0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values)))
-    return _scanned(lambda step: _excess(known.at(step)), _bound(fixed, linear))
+        return 0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf))
+    return _scanned(lambda step: _excess(known.at(step)), *_bound(known.fixed, known.linear))
 
 
 def _excess(S):
@@ -87,20 +87,20 @@ def _excess(S):
 
 
 def _bound(fixed, linear):
-    """Return a step that no stable one exceeds, from |tr(I + S)| ≤ q; from the spectral radius of S₁ where its trace says nothing."""
-    q, slope, largest = len(fixed), abs(np.trace(linear)), np.abs(np.linalg.eigvals(linear)).max(initial=0.0)
-    if slope > 1e-8 * q * largest:
-        return (q + abs(q + fixed.sum())) / slope
-    return 1e8 / largest if largest > 0 else 1.0
+    """Return a step that no stable one exceeds, from |tr(I + S)| ≤ p, and whether it is one; else, where tr S₁ = 0, only a large one."""
+    p, slope, size = len(fixed), abs(np.trace(linear)), np.linalg.norm(linear)
+    if slope > 1e-8 * size:
+        return (p + abs(p + np.trace(fixed))) / slope, True
+    return 1e8 / size if size > 0 else 1.0, False
 
 
-def _scanned(excess, bound):
+def _scanned(excess, bound, strict):
     steps = bound * 2.0 ** (-0.5 * np.arange(100))  # from above
     found = np.array([excess(step) for step in steps])
     if not (found < 0).any():
         return 0.0, 0.0
     first = int(np.argmax(found < 0))
-    high = steps[0] if first == 0 else _border(excess, steps[first], steps[first - 1])
+    high = _border(excess, steps[first], steps[first - 1]) if first else bound if strict else np.inf
     worse = np.flatnonzero(found[first:] > 0)
     low = _border(excess, steps[first + worse[0] - 1], steps[first + worse[0]]) if worse.size else 0.0
     return float(low), float(high)

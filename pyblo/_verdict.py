@@ -22,7 +22,7 @@ class Verdict:
     @cached_property
     def mode(self):
         """The eigenvalue of I + S that decides, as a Mode; None where there are none."""
-        return _stability.worst(self.known.S, self.eps)
+        return _stability.worst(self.known.S, self.eps, np.linalg.norm(self.known.Y))
 
     @property
     def inside(self):
@@ -68,8 +68,8 @@ class Verdict:
         """The verdict in words: what happens, the numbers, the remedy."""
         facts, cause = self.certificate, self.cause
         if cause == "inside":
-            rate = float(_stability.growth(self.known.S))
-            return f"Converges from every start: what does not stand still shrinks in the end by {rate:.6g} per step. {self._steps()}"
+            rate = float(_stability.growth(self.known.modes(self.known.step)))
+            return f"Converges from every start: what moves shrinks in the end by a factor of {rate:.6g} per step. {self._steps()}"
         if cause == "drift":
             return (f"Diverges: c has a part outside the range of I − E, so z moves for ever by {facts['speed']:.3g} per step, "
                     f"{self._along(facts['drift'])}, for every outer step; add a regulariser to the outer objective, or use Exact().")
@@ -83,7 +83,7 @@ class Verdict:
         if cause == "circle":
             return (f"Has no limit: the eigenvalue {_number(value)} lies on the unit circle, so z goes round for ever {place}. "
                     f"{self._steps()}")
-        return (f"Diverges: the eigenvalue {_number(value)} has a modulus above 1, {abs(value):.6g}, by which z grows at every step "
+        return (f"Diverges: the eigenvalue {_number(value)} has a modulus above 1, {abs(value):.6g}: by this factor z grows at every step, "
                 f"{place}. {self._steps()}")
 
     def _along(self, vector):
@@ -100,7 +100,7 @@ class Verdict:
         if high > 0:
             above = f"between {low:.6g} and" if low > 0 else "below"
             return f"The outer step is {now:.6g}; those {above} {high:.6g} are stable."
-        rest = float(_stability.growth(known.at(0.0)))
+        rest = float(_stability.growth(known.modes(0.0)))
         inner = f", for the inner run alone multiplies an error of w by {rest:.6g}" if rest > 1 else ""
         return (f"The outer step is {now:.6g}; no step is stable{inner}. Use more terms, less damping, Exact(), or more inner steps of a "
                 "length within the limit of their recurrence.")
@@ -114,7 +114,7 @@ class Verdict:
                              "for every outer step; add a regulariser to the outer objective, or use Exact()")
         free, S = np.eye(len(known.S)), known.S
         if not self.inside:
-            bound, free, S = _stability.unstable_projector(known.S, self.eps)
+            bound, free, S = _stability.unstable_projector(known.S, self.eps, np.linalg.norm(known.Y))
             noise = 100 * len(known.S) * self.eps * norm(np.abs(known.Y) @ np.abs(z) + np.abs(known.y))
             if np.linalg.norm(bound.T @ known.start(z, k2)) > noise:
                 raise ValueError(f"z0: there is no limit from here{place}. {self.text}")

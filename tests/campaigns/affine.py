@@ -175,7 +175,7 @@ class Trial:
 
 
 def check(seed, tally, largest=15, long=STEPS, all_pairs=True):
-    """Everything for one problem: all algorithms step by step, and one of them to its border, and of every fourth problem to its limit."""
+    """Everything for one problem: all algorithms step by step, one of them to its border, and of every 16th problem to its limit."""
     case = generate.quadratic(seed, largest=largest)
     problem = pyblo.Quadratic(case.A, case.B, case.P, **case.parts())
     rng = np.random.default_rng((seed, 11))
@@ -188,7 +188,7 @@ def check(seed, tally, largest=15, long=STEPS, all_pairs=True):
                 trial.iterates()
                 if number == drawn:
                     trial.border(long)
-                    if seed % 4 == 0:
+                    if seed % 16 == 0:
                         trial.limits(long)
 
 
