@@ -15,6 +15,7 @@ _names = {
     "methods": ["CG", "Damped", "Exact", "FixedPoint", "Identity", "Neumann", "Unrolled"],
     "operators": ["BatchedOperator"],
     "problem": ["Problem"],
+    "problems.biased": ["BiasedRidge"],
     "problems.quadratic": ["Quadratic"],
     "problems.regression": ["Ridge"],
     "problems.target": ["TargetLearning"],

@@ -116,7 +116,7 @@ class Problem(abc.ABC):
 
     @property
     def _affine(self):
-        """Whether H is fixed and its factors are ours to see, as in Quadratic and TargetLearning; a user's claim has no factors."""
+        """Whether H is fixed and its factors are ours to see, as in Quadratic and BiasedRidge; a user's claim has no factors."""
         return self.fixed_hessian and hasattr(self, "_factored_shape")
 
     def _blame(self):

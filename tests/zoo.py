@@ -144,7 +144,7 @@ class Entry(NamedTuple):
 
     def may_be(self, kind):
         """Whether a kind that is refused elsewhere is right here: any number of rows, one step for a whole batch."""
-        allowed = {"step": NUMBERS, "v": SHAPE}
+        allowed = {"step": NUMBERS, "beta": ("one axis more", *ROWS, "empty list", *NUMBERS), "v": SHAPE}
         return kind in allowed.get(self.argument, ROWS if self.argument in SETTING_ROWS else ())
 
 
@@ -171,8 +171,20 @@ ARRAYS = {
         "X_val": np.array([[2.0, 1.0], [1.0, 3.0], [0.0, 2.0]]),
         "y_val": np.array([2.0, 0.0, 1.0]),
     },
+    pyblo.BiasedRidge: {
+        "X": np.array([[1.0, 2.0, 0.0], [2.0, 0.0, 3.0]]),
+        "y": np.array([1.0, 3.0]),
+        "X_val": np.array([[1.0, 1.0, 2.0], [0.0, 3.0, 1.0]]),
+        "y_val": np.array([2.0, 1.0]),
+    },
 }
+SETTINGS = {pyblo.BiasedRidge: {"beta": 0.5}}
 STEP = 0.0625  # below the limit of every problem here
+
+
+def made(kind, **changes):
+    """A problem of a kind, with some of its arrays replaced."""
+    return kind(**SETTINGS.get(kind, {}) | ARRAYS[kind] | changes)
 
 
 def point(problem):
@@ -236,15 +248,15 @@ def constructed():
         for argument, value in arrays.items():
             for action, do in ACTIONS.items():
 
-                def call(given, kind=kind, arrays=arrays, argument=argument, do=do):
-                    return do(kind(**arrays | {argument: given}))
+                def call(given, kind=kind, argument=argument, do=do):
+                    return do(made(kind, **{argument: given}))
 
                 yield Entry(f"{kind.__name__}.{action}", argument, value, call)
 
 
 def of_problem(kind):
     """u, w, w0 and u0 of everything that takes a problem and a point."""
-    problem = kind(**ARRAYS[kind])
+    problem = made(kind)
     u, w = point(problem)
     step = {"step": STEP, "maxiter": 2}
     prepared = pyblo.prepare(problem, method=pyblo.CG())
@@ -497,7 +509,7 @@ def of_user(name):
 
 def checked():
     """u and w of check_problem; and of a problem that writes into what it is given."""
-    problems = {kind.__name__: kind(**arrays) for kind, arrays in ARRAYS.items()}
+    problems = {kind.__name__: made(kind) for kind in ARRAYS}
     problems |= {name: make(**functions) for name, (make, functions) in USERS.items()}
     problems["a problem that writes"] = Written(**written_functions(**DATA) | {"outer_value": wipe})
     for name, problem in problems.items():
@@ -526,6 +538,9 @@ def linear():
         yield Entry(f"{name}.cg", "x0", at["x0"], lambda v, at=at: cg(at["A"], at["b"], v))
         yield Entry(f"{name}.neumann", "A", at["A"], lambda v, at=at: neumann(v, at["b"]))
         yield Entry(f"{name}.neumann", "b", at["b"], lambda v, at=at: neumann(at["A"], v))
+    strength = partial(pyblo.BiasedRidge, **ARRAYS[pyblo.BiasedRidge])
+    yield Entry("BiasedRidge batch.hypergradient", "beta", np.array([2.0, 3.0]),
+                lambda v: pyblo.hypergradient(strength(beta=v), np.ones(3), method=pyblo.CG()))
     small = many["A"] / 32  # whole numbers are steps too
     yield Entry("linalg batch.neumann", "step", np.array([2.0, 3.0]), lambda v: neumann(small, many["b"], step=v))
 

@@ -35,7 +35,7 @@ template <class T, class P> Inner<T> inner_part(const P&, const SpectralInnerDat
 
 template <class T, class P> Inner<T> inner_part(const P&, const InnerFunction<real_t<T>>& f, Load<T>& load) {
   if constexpr (Load<T>::alone)
-    return {0, 1 << 14, [&f, k = load.number()](const T* u, const T* start, T* w, Scratch, Pulse&) { return f(k, u, start, w); }};
+    return {0, 1 << 14, [&f, k = load.first()](const T* u, const T* start, T* w, Scratch, Pulse&) { return f(k, u, start, w); }};
   else
     return {};
 }
@@ -123,7 +123,7 @@ template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, cons
   if (d.basis) implicit.basis = load.matrix(*d.basis);
   if constexpr (Load<T>::alone)
     if (d.gram) implicit.gram = load.symmetric(*d.gram);
-  implicit.project = &d.project, implicit.number = load.number();
+  implicit.project = &d.project, implicit.number = load.first();
   return implicit_part<T>(p, implicit);
 }
 
@@ -165,7 +165,7 @@ template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, cons
 
 template <class T, class P> Hypergradient<T> hypergradient_part(const P&, const HypergradientFunction<real_t<T>>& f, Load<T>& load) {
   if constexpr (Load<T>::alone)
-    return {0, 1 << 14, [&f, k = load.number()](const T* u, const T* start, const T* w, Gradients<T> out, Scratch, Pulse&) {
+    return {0, 1 << 14, [&f, k = load.first()](const T* u, const T* start, const T* w, Gradients<T> out, Scratch, Pulse&) {
       return f(k, u, start, w, out);
     }};
   else
