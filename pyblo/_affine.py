@@ -243,14 +243,16 @@ class AffineMap:
 
     @property
     def stable_steps(self):
-        """(low, high): E has no eigenvalue outside the unit circle, and on it the semisimple 1 alone, for outer steps between them.
+        """(low, high): between these outer steps E has no eigenvalue outside the unit circle, and on it the semisimple 1 alone.
 
-        The largest such steps that there are; low = 0 except where a small step is unstable and a larger one stable; (0, 0) where none is.
-        Floats, or arrays of the batch's shape.
+        The first such interval, where low = 0 unless small steps are unstable and larger ones are not; (0, 0) where no step is stable.
+        `explain` names intervals further up too, which partial warm start may have. Floats, or arrays of the batch's shape.
         """
-        found = [self._verdicts(index).stable_steps for index in np.ndindex(self.batch_shape)]
-        low, high = np.array(found, np.float64).reshape(*self.batch_shape, 2).T if self.batch_shape else found[0]
-        return (low.T.copy(), high.T.copy()) if self.batch_shape else (low, high)
+        found = [(self._verdicts(index).stable_steps or [(0.0, 0.0)])[0] for index in np.ndindex(self.batch_shape)]
+        if not self.batch_shape:
+            return found[0]
+        low, high = np.array(found, np.float64).reshape(-1, 2).T
+        return low.reshape(self.batch_shape).copy(), high.reshape(self.batch_shape).copy()
 
     def _number(self, value):
         return np.array(value) if self.batch_shape else float(value)

@@ -62,20 +62,20 @@ def unstable_projector(S, eps, size):
 
 
 def stable_steps(known):
-    """Return (low, high): the stable outer steps between them, the largest that there are; (0, 0) where none is.
+    """Return the intervals (low, high) of outer steps that are stable, from below.
 
-    Where only the outer step decides, by 1 − βμ with the eigenvalues μ of −S₁, high = min 2 Re μ/|μ|². Otherwise the trace of I + S₀ + βS₁,
-    at most p in modulus where it is stable, bounds β; below it steps in ratios of √2 are tried, and Brent's method finds the border.
-    What is stable within one such ratio only may be missed.
+    Where only the outer step decides, by 1 − βμ with the eigenvalues μ of −S₁, there is one, (0, min 2 Re μ/|μ|²), or none. Otherwise the
+    trace of I + S₀ + βS₁, at most p in modulus where it is stable, bounds β; below it steps in ratios of √2 are tried, and Brent's method
+    finds the borders. An interval, or a gap, within one such ratio may be missed.
     """
     if not known.moving:
-        return 0.0, np.inf
+        return [(0.0, np.inf)]
     if known.full is not None:
         values = -np.linalg.eigvals(known.full[1])
         noise = 10 * len(values) * np.finfo(float).eps * known.full[2]
         if values.real.min(initial=1.0) <= noise:
-            return 0.0, 0.0
-        return 0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf))
+            return []
+        return [(0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf)))]
     return _scanned(lambda step: _excess(known.at(step)), *_bound(known.fixed, known.linear))
 
 
@@ -95,16 +95,17 @@ def _bound(fixed, linear):
 
 
 def _scanned(excess, bound, strict):
-    steps = bound * 2.0 ** (-0.5 * np.arange(100))  # from above
-    found = np.array([excess(step) for step in steps])
-    if not (found < 0).any():
-        return 0.0, 0.0
-    first = int(np.argmax(found < 0))
-    high = _border(excess, steps[first], steps[first - 1]) if first else bound if strict else np.inf
-    worse = np.flatnonzero(found[first:] > 0)
-    low = _border(excess, steps[first + worse[0] - 1], steps[first + worse[0]]) if worse.size else 0.0
-    return float(low), float(high)
+    steps = bound * 2.0 ** (0.5 * np.arange(-99, 1))
+    signs = np.sign([excess(step) for step in steps])
+    known = np.flatnonzero(signs)  # where rounding decides, the step says what the next one above does
+    if not known.size:
+        return []
+    stable = signs[known[np.minimum(np.searchsorted(known, np.arange(len(steps))), len(known) - 1)]] < 0
+    turns = np.flatnonzero(stable[1:] != stable[:-1])
+    edges = [_border(excess, steps[k], steps[k + 1]) for k in turns]
+    edges = ([0.0] if stable[0] else []) + edges + ([bound if strict else np.inf] if stable[-1] else [])
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _border(excess, stable, unstable):
-    return scipy.optimize.brentq(excess, stable, unstable, xtol=1e-300, rtol=1e-13)
+def _border(excess, below, above):
+    return float(scipy.optimize.brentq(excess, below, above, xtol=1e-300, rtol=1e-13))

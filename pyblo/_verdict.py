@@ -31,10 +31,9 @@ class Verdict:
 
     @cached_property
     def stable_steps(self):
-        """The outer steps (low, high) between which `inside` holds."""
-        known = self.known
-        low, high = _stability.stable_steps(known)
-        return low / float(known.unit), high / float(known.unit)
+        """The intervals (low, high) of outer steps for which `inside` holds."""
+        unit = float(self.known.unit)
+        return [(low / unit, high / unit) for low, high in _stability.stable_steps(self.known)]
 
     @property
     def cause(self):
@@ -94,12 +93,11 @@ class Verdict:
     def _steps(self):
         known = self.known
         now = float(known.step) / float(known.unit)
-        low, high = self.stable_steps
-        if high == np.inf:
+        spans = [f"those between {low:.6g} and {high:.6g}" if low else f"those below {high:.6g}" for low, high in self.stable_steps]
+        if self.stable_steps == [(0.0, np.inf)]:
             return f"The outer step is {now:.6g}; every step is stable."
-        if high > 0:
-            above = f"between {low:.6g} and" if low > 0 else "below"
-            return f"The outer step is {now:.6g}; those {above} {high:.6g} are stable."
+        if spans:
+            return f"The outer step is {now:.6g}; {', and '.join(spans)} are stable."
         rest = float(_stability.growth(known.modes(0.0)))
         inner = f", for the inner run alone multiplies an error of w by {rest:.6g}" if rest > 1 else ""
         return (f"The outer step is {now:.6g}; no step is stable{inner}. Use more terms, less damping, Exact(), or more inner steps of a "

@@ -1,6 +1,7 @@
 """Affine maps of the algorithms: against exact arithmetic, against the loops, and what they say of convergence."""
 
 import dataclasses
+import re
 
 import exact_maps
 import generate
@@ -241,6 +242,24 @@ def test_an_inner_run_beyond_its_limit_is_allowed_and_diverges():
     assert np.isinf(affine.iterate(affine.start(np.ones(2)), 10**9)).all()
     series = affine_map(problem, "cold", method=pyblo.Neumann(3, step=3.0), step=0.25)  # r(1) = 3(1 − 2 + 4) = 9
     assert series.rate == abs(1 - 0.25 * 9)
+
+
+@pytest.mark.parametrize("seed", [13, 71, *range(6)])
+def test_steps_are_stable_exactly_where_no_eigenvalue_is_outside(seed):
+    # Of seeds 13 and 71 some map is stable for small steps, unstable for larger ones, and stable again.
+    case, rng = generate.quadratic(seed, largest=6, kappa=1e3), np.random.default_rng((seed, 11))
+    pairs = list(campaign.pairs(rng, case.top))
+    for k in rng.choice(len(pairs), 3):
+        method, inner = pairs[k]
+        affine = affine_map(problem_of(case), "warm", method=method, inner=inner)
+        low, high = affine.stable_steps
+        steps = affine.step * np.geomspace(1e-5, 1e5, 300)
+        radius = np.abs(np.linalg.eigvals(affine_map(problem_of(case), "warm", method=method, inner=inner, step=steps).matrix)).max(-1)
+        spans = [(low, high)] + [tuple(map(float, pair)) for pair in re.findall(r"and those between (\S+) and (\S+)", affine.explain())]
+        inside = np.any([(steps > first) & (steps < last) for first, last in spans], axis=0)
+        assert np.all(radius[inside] < 1 + 1e-6)
+        assert np.all(radius[~inside] > 1)
+        assert (seed in (13, 71)) or len(spans) == 1
 
 
 @pytest.mark.parametrize("inner", [None, pyblo.GradientDescent(steps=2), pyblo.Proximal(0.5)], ids=str)

@@ -228,7 +228,13 @@ def curvature(problem):
     return pyblo.prepare(problem).outer_hessian(point(problem)[0])
 
 
+def constants(problem):
+    """The constants of its bounds."""
+    return pyblo.bounds.constants(problem, point(problem)[0])
+
+
 ACTIONS = {
+    "constants": constants,
     "cold_start": partial(loop, pyblo.cold_start),
     "warm_start": partial(loop, pyblo.warm_start),
     "Exact": partial(gradient, pyblo.Exact()),
@@ -276,6 +282,14 @@ def of_problem(kind):
             "w0": lambda v: pyblo.value_and_grad(problem, w0=v)(u),
         },
         "inner_solution": {"u": problem.inner_solution, "w0": lambda v: problem.inner_solution(u, v)},
+    }
+    calls |= {
+        "constants": {"u": lambda v: pyblo.bounds.constants(problem, v), "w0": lambda v: pyblo.bounds.constants(problem, u, v)},
+        "a_posteriori": {
+            "u": lambda v: pyblo.bounds.a_posteriori(problem, v, w, w),
+            "w": lambda v: pyblo.bounds.a_posteriori(problem, u, v, w),
+            "adjoint": lambda v: pyblo.bounds.a_posteriori(problem, u, w, v),
+        },
     }
     for run in (pyblo.cold_start, pyblo.warm_start):
         calls[run.__name__] = {
@@ -365,7 +379,7 @@ def derivatives(problem, u):
 
 def named(kind, calls, u, w):
     """Entries of a table of calls by name and argument."""
-    right = {"u": u, "u0": u, "p": u, "v": u, "w": w, "w0": w}
+    right = {"u": u, "u0": u, "p": u, "v": u, "w": w, "w0": w, "adjoint": w}
     for name, arguments in calls.items():
         for argument, call in arguments.items():
             yield Entry(f"{kind}.{name}", argument, right[argument], call)

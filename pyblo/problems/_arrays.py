@@ -13,6 +13,7 @@ class ArrayProblem(Problem):
 
     _takes_batches = True
     _cores = {}
+    _factored = None  # of a fixed H: the name of the array that is factored, and whether H is its Gram matrix (plus βI)
 
     def _store(self, arrays, given=None):
         """Keep checked arrays in their common dtype, where given says which of them decide it, and the batch that they make."""

@@ -54,6 +54,7 @@ class BiasedRidge(SquaredError):
 
     _factors_gram = True
     _cores = {"X": 2, "y": 1, "X_val": 2, "y_val": 1, "beta": 0}
+    _factored = "X", True
 
     def __post_init__(self):
         X = _namespace.matrix("X", self.X)

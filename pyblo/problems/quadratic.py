@@ -62,6 +62,7 @@ class Quadratic(FixedHessian):
     c: float = 0.0
 
     _cores = {"A": 2, "B": 2, "P": 2, "d": 1, "f": 1, "h": 0, "C": 2, "e": 1, "c": 0}
+    _factored = "A", False
 
     def __post_init__(self):
         A = symmetric("A", _namespace.matrix("A", self.A))

@@ -48,6 +48,7 @@ class TargetLearning(SquaredError):
 
     _factors_gram = True
     _cores = {"Phi": 2, "Phi_out": 2, "y_out": 1}
+    _factored = "Phi", True
     _held_out = "Phi_out", "y_out"
 
     def __post_init__(self):

@@ -44,7 +44,7 @@ template <class T> class Load {
     } else {
       T* const a = scratch_.take<T>(Symmetric<T>::storage(m.rows));
       Asymmetry<T> unused;
-      if (scratch_.base) pack_symmetric(Sources<T>(m.a, m.stride, group_.first, group_.live), m.rows, a, unused);
+      if (scratch_.base) SymmetricPacking<T>(Sources<T>(m.a, m.stride, group_.first, group_.live), m.rows, a).run(unused);
       return {a, m.rows};
     }
   }

@@ -32,12 +32,15 @@ void for_groups(const Data& data, const Call& call, bool on_caller, bool in_lane
   const bool alone = on_caller || !in_lanes || call.count == 1;
   const index packed = alone ? 0 : bytes(static_cast<P*>(nullptr), 1), single = bytes(static_cast<R*>(nullptr), 1);
   const Division division(call.count, !alone && stays_in_cache(packed) ? widest<R> : 1);
-  share_out(division.items(), packed > single ? packed : single, [&](index item, Scratch s, Pulse& own) {
-    const Group g = division.group(item);
-    if (division.packed(item))
-      Space<P>(data, call, g, s).run(g, own);
-    else
-      Space<R>(data, call, g, s).run(g, own);
+  share_out(division.items(), packed > single ? packed : single, [&](index begin, index end, Scratch scratch, Pulse& own) {
+    for (index item = begin; item < end && !own.stopped; ++item) {
+      const Group g = division.group(item);
+      Scratch s = scratch;
+      if (division.packed(item))
+        Space<P>(data, call, g, s).run(g, own);
+      else
+        Space<R>(data, call, g, s).run(g, own);
+    }
   }, pulse, on_caller);
 }
 
