@@ -129,6 +129,8 @@ def test_descent_on_ridge_follows_the_gradient_of_the_penalty():
 PROBLEMS = {
     "Quadratic": (small(), np.array([0.3, -0.7]), np.array([1.0, 2.0, 3.0])),
     "TargetLearning": (pyblo.TargetLearning(np.arange(6.0).reshape(2, 3), np.eye(3), np.ones(3)), np.array([0.3, 0.7]), np.ones(3)),
+    "BiasedRidge": (
+        pyblo.BiasedRidge(np.arange(6.0).reshape(2, 3), np.ones(2), np.eye(3), np.ones(3), beta=0.5), np.ones(3), np.array([0.3, -1, 2])),
     "Ridge": (pyblo.Ridge(np.eye(3, 2), np.ones(3), np.eye(2), np.ones(2)), np.array([0.3, -0.7]), np.array([1.0, 2.0])),
     "Ridge, scalar": (pyblo.Ridge(np.eye(3, 2), np.ones(3), np.eye(2), np.ones(2), penalty="scalar"), np.array([0.3]), np.ones(2)),
     "Ridge, λ": (pyblo.Ridge(np.eye(3, 2), np.ones(3), np.eye(2), np.ones(2), log=False), np.array([0.3, 0.7]), np.ones(2)),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from oracle import Tally, error, rational_matrix
 
 import pyblo
+from pyblo import _dispatch
 from pyblo.equilibria import AffineSet, HalfSpaces, cyclic_projections, dykstra, kaczmarz, project
 
 EPS = np.finfo(float).eps
@@ -307,3 +308,21 @@ BAD = {
 def test_bad_input_is_named(name, call):
     with pytest.raises((ValueError, TypeError), match=f"^{name}: "):
         call()
+
+
+def test_every_instruction_set_and_number_of_threads_gives_the_same_bits():
+    rng = np.random.default_rng(9)
+    X, y, w = rng.standard_normal((40, 5, 33)), rng.standard_normal((40, 5)), rng.standard_normal((40, 33))
+    walls = [HalfSpaces(X[0], y[0]), AffineSet(X[1], y[1])]
+    found, threads = {}, pyblo.get_num_threads()
+    try:
+        for name in _dispatch.instruction_sets()[1:] or _dispatch.instruction_sets():  # the baseline has no fma
+            _dispatch.select_instruction_set(name)
+            for count in (1, 2):
+                pyblo.set_num_threads(count)
+                runs = kaczmarz(w, X, y, maxiter=20, tol=0.0), dykstra(w, walls, maxiter=20, tol=0.0)
+                found[name, count] = [run.w.tobytes() + run.cycles.tobytes() for run in runs]
+    finally:
+        _dispatch.select_instruction_set("")
+        pyblo.set_num_threads(threads)
+    assert len({tuple(bits) for bits in found.values()}) == 1

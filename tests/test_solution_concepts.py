@@ -291,6 +291,22 @@ def test_conditioning_is_that_of_the_features_and_not_of_their_gram_matrix():
     assert abs(found.fun - 0.5 * (np.linalg.norm(rest) + 1.0) ** 2) <= 1000 * EPS * 1e8
 
 
+def test_nothing_to_choose_nothing_that_bends_and_nothing_at_all():
+    value_function_penalty = pyblo.equilibria.value_function_penalty
+    idle = pyblo.Quadratic(np.diag([1.0, 0.0]), np.zeros((2, 0)), np.eye(2), f=np.ones(2))  # no u: w₁ = 0, w₂ is free
+    assert np.array_equal(optimistic(idle).w, [0.0, -1.0]) and np.array_equal(pessimistic(idle, 1.0).w, [0.0, 1.0])
+    assert np.allclose(value_function_penalty(idle, 2.0).w, [-1 / 3, -1.0], rtol=0, atol=10 * EPS)
+    flat = pyblo.Quadratic(np.zeros((2, 2)), np.zeros((2, 1)), np.eye(2), f=np.ones(2))  # f = 0: every w is an inner solution
+    assert np.allclose(optimistic(flat, [3.0]).w, [-1.0, -1.0], rtol=0, atol=10 * EPS) and optimistic(flat, [3.0]).u == 3.0
+    assert np.allclose(pessimistic(flat, 1.0).w, [np.sqrt(0.5)] * 2, rtol=0, atol=10 * EPS)
+    for n in (0, 2):
+        blind = pyblo.Quadratic(np.diag([1.0, 0.0])[:n, :n], np.zeros((n, 1)), np.zeros((n, n)))  # F = 0
+        for found in (optimistic(blind), pessimistic(blind, 1.0), pessimistic(blind, None), value_function_penalty(blind, 1.0)):
+            assert found.success and found.fun == 0.0 and not found.u.any() and not found.w.any()
+    none = pyblo.Quadratic(np.zeros((0, 2, 2)), np.zeros((2, 1)), np.eye(2))
+    assert optimistic(none).u.shape == pessimistic(none, 1.0).u.shape == (0, 1) and optimistic(none).message
+
+
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 GOOD = sees(np.diag([1.0, 2.0]))

@@ -301,11 +301,55 @@ def of_problem(kind):
         calls[name] = {"u": lambda v, f=evaluate: f(v, w), "w": lambda v, f=evaluate: f(u, v)}
     calls |= derivatives(problem, u)
     if problem.fixed_hessian:
-        calls["equilibria"] = {
-            "u0": lambda v: pyblo.equilibria.cold_start(problem, v),
-            "w0": lambda v: pyblo.equilibria.cold_start(problem, u, v),
-        }
+        calls |= concepts(problem, u, w)
     yield from named(kind.__name__, calls, u, w)
+
+
+def concepts(problem, u, w):
+    """u, w, u0 and w0 of the solution concepts and of their residuals."""
+    e = pyblo.equilibria
+    return {
+        "equilibria": {"u0": lambda v: e.cold_start(problem, v), "w0": lambda v: e.cold_start(problem, u, v)},
+        "optimistic": {"u0": lambda v: e.optimistic(problem, v)},
+        "pessimistic": {"u0": lambda v: e.pessimistic(problem, 2.0, v)},
+        "worst_case": {"u": lambda v: e.worst_case(problem, v, 2.0)},
+        "penalty": {"u0": lambda v: e.value_function_penalty(problem, 2.0, v)},
+        "warm limit": {
+            "u0": lambda v: e.warm_start(problem, v, step=STEP),
+            "w0": lambda v: e.warm_start(problem, u, v, step=STEP),
+        },
+        "cold_start_residual": {
+            "u": lambda v: e.cold_start_residual(problem, v, w),
+            "w": lambda v: e.cold_start_residual(problem, u, v),
+            "w0": lambda v: e.cold_start_residual(problem, u, w, v),
+        },
+        "warm_start_residual": {
+            "u": lambda v: e.warm_start_residual(problem, v, w), "w": lambda v: e.warm_start_residual(problem, u, v)},
+        "optimistic_residual": {
+            "u": lambda v: e.optimistic_residual(problem, v, w), "w": lambda v: e.optimistic_residual(problem, u, v)},
+        "pessimistic_residual": {
+            "u": lambda v: e.pessimistic_residual(problem, v, w, 2.0), "w": lambda v: e.pessimistic_residual(problem, u, v, 2.0)},
+        "penalty_residual": {
+            "u": lambda v: e.value_function_penalty_residual(problem, v, w, 2.0),
+            "w": lambda v: e.value_function_penalty_residual(problem, u, v, 2.0)},
+    }
+
+
+def projected():
+    """Arguments of the projections."""
+    e = pyblo.equilibria
+    w, X, y = np.array([1.0, 2.0, 5.0]), SQUARE[:2], np.array([1.0, 3.0])
+    calls = {
+        "project": (e.project, {"w": w, "X": X, "y": y}),
+        "kaczmarz": (partial(e.kaczmarz, maxiter=3, history=True), {"w0": w, "X": X, "y": y}),
+        "kaczmarz of a block": (partial(e.kaczmarz, maxiter=3, block=2), {"w0": w, "X": X, "y": y}),
+        "half-spaces": (lambda X, y: e.dykstra(w, [e.HalfSpaces(X, y)], maxiter=3), {"X": X, "y": y}),
+        "affine set": (lambda X, y: e.dykstra(w, [e.AffineSet(X, y)], maxiter=3), {"X": X, "y": y}),
+        "dykstra": (lambda w0: e.dykstra(w0, [e.HalfSpaces(X, y), e.AffineSet(X[:1], y[:1])], maxiter=3), {"w0": w}),
+    }
+    for name, (call, right) in calls.items():
+        for argument, value in right.items():
+            yield Entry(name, argument, value, lambda v, call=call, right=right, argument=argument: call(**right | {argument: v}))
 
 
 def derivatives(problem, u):
@@ -524,3 +568,4 @@ def entries():
         yield from of_user(name)
     yield from checked()
     yield from linear()
+    yield from projected()

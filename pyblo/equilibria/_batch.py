@@ -2,6 +2,7 @@
 import numpy as np
 
 from .._ending import Ending
+from .._namespace import where
 from .._parts import rows_of
 from .._plan import check_affine
 from ..methods import Exact
@@ -15,7 +16,11 @@ def require_affine(problem):
 
 def numbers(problem, prepare, solve, **vectors):
     """Return the number solve(prepare(problem), *vectors), of a batch an array of them."""
-    shape, each = _each(problem, prepare, solve, vectors)
+    with np.errstate(over="ignore", invalid="ignore"):
+        shape, each = _each(problem, prepare, solve, vectors)
+    if not np.isfinite(each).all():
+        worst = max(vectors, key=lambda name: np.abs(vectors[name]).max(initial=0.0))
+        raise ValueError(f"{worst}: is so large that the residual overflows{where(~np.isfinite(each).reshape(shape))}")
     return np.array(each, np.float64).reshape(shape) if shape else each[0]
 
 

@@ -69,7 +69,8 @@ class SolutionSets:
 
     def value(self, w):
         """Return F, less its constant."""
-        return 0.5 * norm(self.L.T @ w - self.c) ** 2 + self.f_rest @ w
+        y = self.L.T @ w - self.c
+        return float(0.5 * (y @ y) + self.f_rest @ w)
 
     def force(self, length):
         """Return ‖P‖·length + ‖f‖: for ‖w‖, a bound of the terms whose sum is ∂F/∂w."""

@@ -50,7 +50,9 @@ def unit_rows(X, y, half_space=False):
 def equations(X, y):
     """Return X and y as arrays of their common dtype that fit, or raise an error that names the argument."""
     X = matrix("X", X)
-    y = vector("y", as_array("y", y), X.shape[-2])
+    y = as_array("y", y)
+    require(y.shape[-1:] == X.shape[-2:-1], f"y: shape {y.shape} does not fit X of shape {X.shape}; expected {(X.shape[-2],)}")
+    y = vector("y", y, X.shape[-2])
     spectral.require_finite(2, X=X)
     dtype = common_dtype(X, y)
     broadcast(("X", lead(X, 2)), ("y", lead(y, 1)))
@@ -67,8 +69,10 @@ class Rows:
     half_space = False
 
     def __post_init__(self):
-        X, y = equations(self.X, self.y)
-        require(X.ndim == 2 and y.ndim == 1, f"X: shape {X.shape} with y of shape {y.shape}; a set is given by one matrix and one vector")
+        X = matrix("X", self.X)
+        require(X.ndim == 2, f"X: has {X.ndim} axes; a set is given by one matrix")
+        X, y = equations(X, self.y)
+        require(y.ndim == 1, f"y: has {y.ndim} axes; a set is given by one vector")
         for name, value in (("X", X), ("y", y), ("rows", self._rows(X, y))):
             object.__setattr__(self, name, value)
 

@@ -91,7 +91,7 @@ class WorstCases:
         E = self.vectors[:, (self.top - self.s**2 <= self._noise) & (t == 0) & (radius < np.inf)]
         q = E.T @ v
         v = v - E @ q
-        return v, E, q, np.sqrt(max(0.0, radius**2 - norm(v) ** 2)) if E.size else 0.0
+        return v, E, q, radius * np.sqrt(max(0.0, 1.0 - (norm(v) / radius) ** 2)) if E.size else 0.0
 
     def one(self, radius, t, v):
         """Return one of the worst cases whose mean is v."""

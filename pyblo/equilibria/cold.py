@@ -23,7 +23,7 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u0, w0 : array_like
         Where the loop starts; w0 is zero where None. Axes in front broadcast against those of the problem and make a batch.
@@ -63,7 +63,7 @@ def cold_start_residual(problem, u, w, w0=None, *, method=Exact(), inner=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u, w : array_like
         The pair. Axes in front broadcast against those of the problem and make a batch.

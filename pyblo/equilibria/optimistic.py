@@ -17,7 +17,7 @@ def optimistic(problem, u0=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u0 : array_like, optional
         Of the minimisers, u is the nearest to u0; zero where None. Axes in front broadcast against those of the problem and
@@ -54,7 +54,7 @@ def optimistic_residual(problem, u, w):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u, w : array_like
         The pair. Axes in front broadcast against those of the problem and make a batch.

@@ -28,7 +28,7 @@ def value_function_penalty(problem, beta, u0=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     beta : float
         β > 0.
@@ -67,7 +67,7 @@ def value_function_penalty_residual(problem, u, w, beta):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u, w : array_like
         The pair. Axes in front broadcast against those of the problem and make a batch.

@@ -14,7 +14,7 @@ def pessimistic(problem, radius, u0=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     radius : float
         ρ > 0, how far an inner solution may lie from the one of least norm; infinity where None. Then φ is +∞ unless F is constant
@@ -52,7 +52,7 @@ def worst_case(problem, u, radius):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u : array_like
         The outer variable. Axes in front broadcast against those of the problem and make a batch.
@@ -96,7 +96,7 @@ def pessimistic_residual(problem, u, w, radius):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u, w : array_like
         The pair. Axes in front broadcast against those of the problem and make a batch.

@@ -22,7 +22,7 @@ def warm_start(problem, u0, w0=None, *, method=Exact(), inner=None, step=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u0, w0 : array_like
         Where the loop starts; w0 is zero where None. Axes in front broadcast against those of the problem and make a batch.
@@ -106,7 +106,7 @@ def warm_start_residual(problem, u, w, *, method=Exact(), inner=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u, w : array_like
         The pair. Axes in front broadcast against those of the problem and make a batch.

@@ -52,6 +52,7 @@ class BiasedRidge(SquaredError):
     _: KW_ONLY
     beta: float
 
+    _factors_gram = True
     _cores = {"X": 2, "y": 1, "X_val": 2, "y_val": 1, "beta": 0}
     _factored = "X", True
 
@@ -89,6 +90,10 @@ class BiasedRidge(SquaredError):
     def inner_gradient(self, u, w):
         u, w, shape = self._point(u, w)
         return spread(matvec(transposed(self.X), matvec(self.X, w) - self.y) + self._beta * (w - u), shape)
+
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        return spread(self._beta * (u - w), shape)
 
     def hessian(self, u, w):
         columns, vectors = lambda v: self.X.T @ (self.X @ v) + self.beta * v, partial(self._hessian_product, u)
