@@ -48,10 +48,12 @@ def optimality(found, w0, rows, sides, half, expected, tally, seed):
 def closes(found, X, y, E, e, tally, seed):
     """The points of the cycle are projections of each other but for corrections: each lies in its set, and the certificate is Farkas'."""
     over = [max(0.0, (x @ w - side) / np.linalg.norm(x)) for x, side, w in zip(X, y, found.cycle, strict=False)]
-    over += list(np.abs(E @ found.cycle[-1] - e)) if len(E) else []
+    over += list(np.abs(E @ found.cycle[-1] - e) / np.linalg.norm(E, axis=1)) if len(E) else []
     size = 1 + np.abs(found.cycle).max()
     kappa = np.linalg.cond(E) if len(E) else 1.0
-    tally.compare("points of a limit cycle in their sets", max(over), 100 * EPS * kappa * size * len(over), 1.0, seed)
+    way = np.linalg.norm(np.diff(np.vstack([found.cycle[-1:], found.cycle]), axis=0), axis=1).sum()
+    unit = EPS * kappa * len(over) * (size + found.cycles * way)  # the corrections have grown by the way of every cycle
+    tally.compare("points of a limit cycle in their sets", max(over), unit, 1.0, seed)
     length = max(1.0, np.linalg.norm(found.w))
     tally.require("the separation of a limit cycle is large", found.separation >= (1 - 1e-9) * length / TOL, seed)
 
