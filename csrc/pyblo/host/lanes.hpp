@@ -72,10 +72,15 @@ template <class T> void unpack(const T* from, index size, real_t<T>* to, index s
     for (int l = 0; l < live; ++l) to[l * stride + i] = lane(from[i], l);
 }
 
-// Not zero where a and b have other bits
-template <class R, int N> inline Mask<R, N> difference(Pack<R, N> a, Pack<R, N> b) {
+// Where a and b have other bits
+template <class R>
+  requires(Scalar<R>::lanes == 1)
+bool differ(R a, R b) {
+  return std::memcmp(&a, &b, sizeof a) != 0;
+}
+template <class R, int N> inline Mask<R, N> differ(Pack<R, N> a, Pack<R, N> b) {
   using Bits = typename Mask<R, N>::V;
-  return Mask<R, N>(Bits(a.v) ^ Bits(b.v));
+  return Mask<R, N>((Bits(a.v) ^ Bits(b.v)) != 0);
 }
 
 // How far the (n, n) matrices are from symmetric
@@ -83,7 +88,7 @@ template <class T> struct Asymmetry {
   T gap = T(0), size = T(0);  // the largest |a_ij − a_ji| and |a_ij|; a NaN stays
 
   void see(T a, T b) {
-    const T d = magnitude(a - b);
+    const T d = select(!differ(a, b), T(0), magnitude(a - b));  // ∞ − ∞ is no gap
     gap = select((d > gap) | !(d == d), d, gap);
   }
   void see_size(T a) { size = larger(magnitude(a), size); }
@@ -98,41 +103,44 @@ template <class T> class SymmetricPacking {
   void run(Asymmetry<T>& asymmetry) const {
     for (index r = 0; r < n_; r += lanes)
       for (index c = 0; c <= r; c += lanes) {
-        const mask_t<T> differ = r + lanes > n_ ? block<false, false>(r, c) : c < r ? block<true, false>(r, c) : block<true, true>(r, c);
-        if (any(differ)) examine(r, c, asymmetry);  // rare
+        const auto apart = r + lanes > n_ ? block<false, false>(r, c) : c < r ? block<true, false>(r, c) : block<true, true>(r, c);
+        if (apart) examine(r, c, asymmetry);  // rare
       }
+    if constexpr (lanes % height)  // a square on the diagonal is made of several blocks
+      for (index i = 0; i < n_; ++i)
+        for (index j = i + 1; j < n_ && j % height; ++j) *place(i, j) = *place(j, i);
     if (any(!(asymmetry.gap == T(0))))
       for (index k = 0; k < Symmetric<T>::storage(n_); ++k) asymmetry.see_size(to_[k]);
   }
 
  private:
   static constexpr int lanes = Scalar<T>::lanes, height = int(Symmetric<T>::height);
-  static_assert(lanes % height == 0 || height % lanes == 0);
+  using Bits = typename mask_t<T>::V;
 
   T* place(index i, index j) const { return to_ + Symmetric<T>::place(i, j, n_); }
-  // Writes the rows from r and the columns from c, of the squares on the diagonal both triangles; says where those above the diagonal
-  // have other bits. From the last row up, so that on the diagonal what a row is compared with has been written.
-  template <bool Whole, bool Diagonal> mask_t<T> block(index r, index c) const {
+  // Writes the rows from r and the columns from c, of the squares on the diagonal both triangles; returns whether those above the
+  // diagonal have other bits. From the last row up, so that on the diagonal what a row is compared with has been written.
+  template <bool Whole, bool Diagonal> bool block(index r, index c) const {
     const int rows = Whole ? lanes : int(n_ - r), cols = c < r ? lanes : rows;
-    mask_t<T> differ = false;
+    Bits apart{};
     T row[lanes];
     const auto compare = [&](int j, int begin) {
-      for (int i = begin; i < rows; ++i) differ = differ | difference(row[i], *place(r + i, c + j));
+      for (int i = begin; i < rows; ++i) apart |= Bits(row[i].v) ^ Bits(place(r + i, c + j)->v);
     };
     for (int i = rows; i-- > 0;) {
       from_.load((r + i) * n_ + c, Whole ? lanes : cols, row);
       const int square = (i / height + 1) * height, end = c < r ? cols : square < cols ? square : cols;
       T* const to = place(r + i, c);
-      const index stride = Whole ? height : place(r + i, c + 1) - to;
+      const index stride = Whole && lanes % height == 0 ? height : place(r + i, c + 1) - to;
       for (int j = 0; j < end; ++j) to[j * stride] = row[j];
       if (Diagonal || c == r) compare(i, i + 1);
     }
-    if (Diagonal) return differ;
+    if (Diagonal) return any(mask_t<T>(apart));
     for (int j = 0; j < cols && c < r; ++j) {
       from_.load((c + j) * n_ + r, Whole ? lanes : rows, row);
       compare(j, 0);
     }
-    return differ;
+    return any(mask_t<T>(apart));
   }
 
   // A block that is not symmetric to the bit: how far from it, and squares on the diagonal that have the lower triangle twice
@@ -171,9 +179,9 @@ template <class R> void mirror(const R* a, index n, R* to, Asymmetry<R>& asymmet
         std::memcpy(&above[k], a + (c + k) * n + r, sizeof(Register));
       }
       transpose(above);
-      Mask<R, lanes> differ = false;
-      for (int k = 0; k < lanes; ++k) differ = differ | difference(below[k], above[k]);
-      if (any(differ))  // rare
+      Mask<R, lanes> apart = false;
+      for (int k = 0; k < lanes; ++k) apart = apart | differ(below[k], above[k]);
+      if (any(apart))  // rare
         for (int k = 0; k < lanes; ++k)
           for (int l = 0; l < lanes; ++l) found.see(lane(below[k], l), lane(above[k], l));
       if (c == r) {  // above is its transpose: the part beyond the diagonal comes from there
