@@ -99,7 +99,8 @@ tsan: ## the thread pool and the batch driver under the thread sanitizer
 # test_bits compiles a program of its own, and test_device needs a GPU. The experiments, long loops through lines that
 # shorter tests reach too, run on the modules of `dev`. A line of a template is one line, and counts beyond 2³² are no error.
 COVERAGE_PYTHON = PYTHONPATH=build/coverage/root PYBLO_EXAMPLES=12 $(PY) -P -m coverage run --append --data-file=build/coverage/python.data
-LONG_TESTS = tests/test_experiments.py tests/test_more_experiments.py tests/test_cli.py
+LONG_TESTS = tests/test_experiments.py tests/test_more_experiments.py tests/test_solution_experiments.py tests/test_theory_experiments.py \
+  tests/test_cli.py
 coverage: $(VENV)/.test dev ## lines and branches reached by the tests in Python, and lines in C++
 	$(PIP) coverage gcovr
 	rm -rf build/coverage

@@ -6,7 +6,7 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-_submodules = ["datasets", "dynamics", "equilibria", "linalg", "plotting"]
+_submodules = ["bounds", "datasets", "dynamics", "equilibria", "linalg", "plotting"]
 _names = {
     "checking": ["Check", "ProblemReport", "check_problem"],
     "algorithms": ["cold_start", "warm_start"],
@@ -15,6 +15,7 @@ _names = {
     "methods": ["CG", "Damped", "Exact", "FixedPoint", "Identity", "Neumann", "Unrolled"],
     "operators": ["BatchedOperator"],
     "problem": ["Problem"],
+    "problems.biased": ["BiasedRidge"],
     "problems.quadratic": ["Quadratic"],
     "problems.regression": ["Ridge"],
     "problems.target": ["TargetLearning"],

@@ -69,6 +69,12 @@ def gram_sparse(values, columns, starts, v, weights, shift):
     return _core.gram_sparse(values, columns, starts, v, weights, shift)
 
 
+def cyclic_projections(a, b, half_space, w0, corrected, tol, max_cycles, history):
+    """Return (w, moves, status, cycles, moved, apart) of cyclic projections from each w0 (count, n) on the rows of a (rows, n) or
+    (count, rows, n), b (rows,) or (count, rows); history, (count, max_cycles + 1, n) or None, is filled."""
+    return _core.cyclic_projections(a, b, half_space, w0, corrected, tol, max_cycles, history)
+
+
 def num_threads():
     """Return how many threads the core may use."""
     return _core.num_threads()

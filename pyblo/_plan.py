@@ -34,7 +34,8 @@ def check(problem, method, inner, route):
 def check_affine(problem, method, inner):
     """Return the inner solver that is meant, or raise an error that names the argument where the loop is no affine map."""
     run = check(problem, method, inner, "auto")
-    require(problem._affine, f"problem: the loop of {type(problem).__name__} is not known to be affine; Quadratic and TargetLearning are")
+    require(problem._affine,
+            f"problem: the loop of {type(problem).__name__} is not known to be affine; Quadratic, TargetLearning and BiasedRidge are")
     require(not isinstance(method, CG), "method: CG is not affine in the outer gradient, so its loop has no closed form; use Exact()")
     require(getattr(run, "steps", 0) is not None, "inner: GradientDescent until a tolerance is not affine; give it steps")
     return run

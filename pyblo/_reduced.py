@@ -140,7 +140,7 @@ def between(problem, spectrum, response, inner_response, w0):
     wide = np.float64
     cross, V = spectrum.cross.astype(wide), spectrum.vectors.astype(wide)
     adjoint, root = response[..., None] * cross, problem._outer_root().astype(wide)
-    rows = transposed(V) @ root
+    rows = _seen(problem, spectrum, transposed(V) @ root, root)
     X, Y = transposed(adjoint) @ rows, transposed(rows) @ (inner_response[..., None] * cross)
     w_bar = spectrum.inner_run(inner_response, np.zeros(problem.outer_size, problem.dtype), w0)
     if not np.isfinite(w_bar).all():
@@ -153,6 +153,14 @@ def between(problem, spectrum, response, inner_response, w0):
     if not (all(np.isfinite(array).all() for array in (X, Y, reduced.k)) and np.isfinite(reduced.scale).all()):
         raise _overflow(problem)
     return reduced
+
+
+def _seen(problem, spectrum, rows, root):
+    """Return VᵀL, zero where all of it is the rounding of V: the outer objective sees null(A) alone, and no u moves it."""
+    eps = float(np.finfo(problem.dtype).eps)
+    condition = spectrum.condition ** (0.5 if problem._factors_gram else 1.0)
+    noise = np.minimum(10 * max(problem.inner_size, 1) * eps * condition, np.sqrt(eps))
+    return np.where(np.asarray(length(rows) > noise * length(root))[..., None, None], rows, 0.0)
 
 
 def outer_gradient(problem, w):

@@ -22,7 +22,7 @@ def outer_hessian(plan, u):
     require(isinstance(plan.method, Exact), "method: the outer Hessian is that of F*; prepare the problem with Exact()")
     require(hasattr(problem, "_outer_product"),
             f"problem: {type(problem).__name__} has no second derivatives; "
-            "the outer Hessian is there for Quadratic, TargetLearning and Ridge")
+            "the outer Hessian is there for Quadratic, TargetLearning, BiasedRidge and Ridge")
     m, shape = problem.outer_size, problem._shape(u=u)
     if shape:
         each = _fixed(plan) if problem.fixed_hessian else _each(problem, u, shape)

@@ -171,7 +171,7 @@ class Prepared:
         """Return the Hessian of F*(u) = F(u, w*(u)) as a LinearOperator (m, m), by the implicit function theorem; of a batch as a
         BatchedOperator (..., m, m).
 
-        For Quadratic, TargetLearning and Ridge prepared with Exact(). With it SciPy's trust-ncg and Newton-CG work.
+        For Quadratic, TargetLearning, BiasedRidge and Ridge prepared with Exact(). With it SciPy's trust-ncg and Newton-CG work.
 
         Raises
         ------

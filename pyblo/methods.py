@@ -110,8 +110,8 @@ class Exact(Filtered):
     Parameters
     ----------
     rcond : float, optional
-        Singular values of the array that is factored (A, or Φ for TargetLearning) up to rcond times the largest count
-        as zero; None is max(shape)·ε.
+        Singular values of the array that is factored (A, Φ for TargetLearning, X for BiasedRidge) up to rcond times the
+        largest count as zero; None is max(shape)·ε.
 
     Examples
     --------

@@ -44,6 +44,7 @@ class Problem(abc.ABC):
     symmetric = True
     batch_shape = ()
     _takes_batches = False  # of u and w; True where the core has a copy of the problem, so that no function of the user is called
+    _factors_gram = False  # whether the factors of H are those of Φ in H = ΦᵀΦ, whose condition number is the root of that of H
     _moving_gram = False  # whether H(u) is a fixed Gram matrix plus penalties, which _factory() factors at each u
 
     @property
@@ -75,6 +76,10 @@ class Problem(abc.ABC):
         """Return f(u, w); no loop needs it."""
         raise NotImplementedError(f"{type(self).__name__} has no inner_value")
 
+    def inner_gradient_u(self, u, w):
+        """Return ∂f/∂u, of the shape of u; no loop needs it, and the value-function penalty takes differences of f without it."""
+        raise NotImplementedError(f"{type(self).__name__} has no inner_gradient_u")
+
     @abc.abstractmethod
     def inner_gradient(self, u, w):
         """Return ∇_w f(u, w), of the shape of w."""
@@ -105,8 +110,13 @@ class Problem(abc.ABC):
         return type(self).inner_solution is not Problem.inner_solution
 
     @property
+    def has_inner_gradient_u(self):
+        """Whether inner_gradient_u is given."""
+        return type(self).inner_gradient_u is not Problem.inner_gradient_u
+
+    @property
     def _affine(self):
-        """Whether H is fixed and its factors are ours to see, as in Quadratic and TargetLearning; a user's claim has no factors."""
+        """Whether H is fixed and its factors are ours to see, as in Quadratic and BiasedRidge; a user's claim has no factors."""
         return self.fixed_hessian and hasattr(self, "_factored_shape")
 
     def _blame(self):
@@ -128,6 +138,10 @@ class Problem(abc.ABC):
         if w is None:
             return np.zeros(self.inner_size, self.dtype)
         return self._ravelled(name, w, self.inner_shape)
+
+    def _u0(self, u0):
+        """Return u0 as _u does, zeros where None."""
+        return np.zeros(self.outer_size, self.dtype) if u0 is None else self._u(u0, "u0")
 
     def _ravelled(self, name, value, shape):
         array = fit_finite(name, value, shape, self.dtype, self._takes_batches)

@@ -7,7 +7,7 @@ from scipy.optimize import OptimizeResult
 from . import _report
 from .status import Status
 
-__all__ = ["BilevelResult", "Equilibrium", "History", "HypergradientResult", "SolveInfo", "succeeded"]
+__all__ = ["BilevelResult", "Equilibrium", "History", "HypergradientResult", "ProjectionResult", "SolveInfo", "succeeded"]
 
 
 def succeeded(status):
@@ -183,12 +183,14 @@ class Equilibrium(_report.Report):
     u, w : ndarray or None
         The pair; None where there is no limit.
     fun : float or ndarray
-        F(u, w); −inf where the objective has no lower bound, NaN where the iterates diverge otherwise.
+        F(u, w); −inf where the objective has no lower bound, +inf where the worst case has no upper bound, NaN where the iterates
+        diverge otherwise.
     status : Status or ndarray of int
         CONVERGED, DIVERGED or UNBOUNDED; success and message say the same.
     certificate : dict
-        Where there is no limit, why: {"eigenvalue", "eigenvector"} of the iteration's matrix K, or {"drift"}, the direction
-        in which u moves for ever, or {"rank"}, where the eigenvalue zero is defective.
+        Where there is no limit, why: {"eigenvalue", "eigenvector"} of cold start's matrix K or {"multiplier", "eigenvector"} of warm
+        start's E; {"drift"}, the direction in which u, or z = (u, w), moves for ever; {"rank"}, where the eigenvalue zero of K is
+        defective; or, for a solution concept, {"direction"}, a pair (du, dw) along which F falls, or its worst case rises, for ever.
     max_step : float or ndarray
         The outer step below which the loop reaches the limit (0 where it never does).
     """
@@ -226,6 +228,55 @@ class Equilibrium(_report.Report):
         if not self.success or not self.max_step > 0:
             return None
         return f"for every outer step below {self.max_step:.6g}" if self.max_step < np.inf else "for every outer step"
+
+
+@dataclass(frozen=True)
+class ProjectionResult(_report.Report):
+    """The end of cyclic projections on sets. Of a batch, all but the message are arrays with the batch's axes in front.
+
+    Attributes
+    ----------
+    w : ndarray, shape (..., n)
+        The point at the end of the last cycle through the sets.
+    residual : float or ndarray
+        Its distance from the farthest of the sets, computed in float64.
+    cycles : int or ndarray of int
+        Cycles made.
+    status : Status or ndarray of int
+        CONVERGED, NOT_CONVERGED, DIVERGED, or INCONSISTENT for a limit cycle; success and message say the same.
+    cycle : ndarray, shape (..., sets, n), or None
+        The points of the limit cycle, one after each set; None where there is no limit cycle, NaN for problems of a batch without one.
+    separation : float or ndarray
+        Where there is a limit cycle, how far from w no point is common to the sets; else 0.
+    history : ndarray, shape (..., cycles + 1, n), or None
+        w at the start and after every cycle, where asked for; of a batch a run that ended before the longest repeats its last.
+    """
+
+    w: np.ndarray
+    residual: float | np.ndarray
+    cycles: int | np.ndarray
+    status: Status | np.ndarray
+    message: str
+    cycle: np.ndarray | None = None
+    separation: float | np.ndarray = 0.0
+    history: np.ndarray | None = None
+
+    _title = "Projections"
+
+    @property
+    def success(self):
+        """Whether w is a common point of the sets, to the tolerance; of a batch an array."""
+        return succeeded(self.status)
+
+    def _rows(self):
+        batch = np.shape(self.residual)
+        return [
+            ("problems", _report.axes(batch)),
+            ("w", _report.length(self.w, batch)),
+            ("cycles", _report.number(self.cycles)),
+            ("distance from the farthest set", _report.number(self.residual)),
+            ("no common point within", _report.number(self.separation) if np.any(self.separation) else None),
+            *_report.ending(self.status, self.message)]
 
 
 class BilevelResult(_report.Chart, OptimizeResult):
@@ -281,5 +332,10 @@ def _certificate(facts):
             yield f"u moves for ever{speed} along a fixed direction, mostly in component {int(np.argmax(np.abs(value)))}"
         elif name == "rank":
             yield f"rank K = {value[0]} but rank K² = {value[1]}: the eigenvalue 0 is defective, and u grows with every step"
+        elif name == "multiplier":
+            yield f"a step multiplies some direction by {complex(value):.4g}"
+        elif name == "direction":
+            sizes = " and ".join(f"{np.linalg.norm(part):.4g}" for part in value)
+            yield f"F is linear or convex without end along a direction (u, w) with parts of length {sizes}"
         elif name not in ("eigenvector", "speed"):
             yield f"{name} = {np.array2string(np.asarray(value), threshold=6, precision=4)}"

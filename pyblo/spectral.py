@@ -6,7 +6,7 @@ import scipy.linalg
 
 from ._namespace import matvec, some, transposed, where
 
-__all__ = ["Spectrum", "SymmetricFactor", "largest_eigenvalue", "of_gram", "of_symmetric"]
+__all__ = ["Spectrum", "SymmetricFactor", "largest_eigenvalue", "of_gram", "of_shifted_gram", "of_symmetric"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class Spectrum:
         """λmax of each H, 0 where H = 0."""
         largest = self.values.max(axis=-1, initial=0.0)
         return float(largest) if largest.ndim == 0 else largest.astype(np.float64)
+
+    @property
+    def condition(self):
+        """λmax over the least positive λ of each H, 1 where H = 0."""
+        least = np.where(self.values > 0, self.values, np.inf).min(axis=-1, initial=np.inf)
+        return np.where(np.isfinite(least), self.largest / np.where(least > 0, least, 1.0), 1.0)[()]
 
     def response(self, method, step):
         """Return r(λ) of a method on the range of H, in float64; step is one number, or one for each problem."""
@@ -162,29 +168,66 @@ def of_gram(Phi, rcond=None, name="Phi"):
     a batch."""
     require_finite(2, **{name: Phi})
     U, sigma, Vt = _svd(Phi)
-    cut = default_rcond(Phi) if rcond is None else rcond
-    kept = sigma > cut * sigma.max(axis=-1, initial=0.0, keepdims=True)
+    kept = _above(Phi, sigma, rcond)
     if Phi.ndim == 2:
         sigma, U, Vt, kept = sigma[kept], U[:, kept], Vt[kept], kept[kept]
     else:
         sigma, Vt = np.where(kept, sigma, 0), Vt * kept[..., None]
-    with np.errstate(over="ignore", under="ignore"):
-        values = sigma**2
-    bad = kept & ~(np.isfinite(values) & (values > 0))
-    if bad.any():
-        seen = sigma[kept]
-        raise ValueError(f"{name}: singular values from {seen.min():.3g} to {seen.max():.3g}, whose squares leave the range of "
-                         f"{Phi.dtype}; scale the data{where(bad, 1)}")
+    values = _squares(name, sigma, kept)
     return Spectrum(values, np.ascontiguousarray(transposed(Vt)), -sigma[..., None] * transposed(U), np.zeros(sigma.shape[-1], Phi.dtype))
 
 
-def _svd(Phi):
-    if Phi.ndim == 2 and Phi.size:
-        return scipy.linalg.svd(Phi, full_matrices=False, check_finite=False)
-    if Phi.size:
-        return np.linalg.svd(Phi, full_matrices=False)
+def of_shifted_gram(X, y, beta, rcond=None):
+    """Return the spectrum of H = XᵀX + βI with M = −βI and the offset −Xᵀy from the SVD of X: λ = σ² + β, and β itself on the null
+    space of X, where singular values up to rcond·σmax count as zero. Axes in front: a batch."""
+    require_finite(2, X=X)
+    n, beta = X.shape[-1], np.asarray(beta, X.dtype)[..., None]
+    U, sigma, Vt = _svd(X, whole=True)
+    above = _above(X, sigma, rcond)
+    sigma = np.where(above, sigma, 0)
+    with np.errstate(over="ignore", invalid="ignore"):  # it shows in w
+        offset = -sigma * matvec(transposed(np.ascontiguousarray(U)), y)
+    kept, values, offset = _longer(above, n) | (beta > 0), _longer(_squares("X", sigma, above, beta), n) + beta, _longer(offset, n)
+    V, cross = np.ascontiguousarray(transposed(Vt)), -beta[..., None] * Vt
+    if kept.all():
+        return Spectrum(values, V, cross, offset)
+    if kept.ndim == 1:
+        return Spectrum(values[kept], np.ascontiguousarray(V[:, kept]), cross[kept], offset[..., kept])
+    return Spectrum(values, V * kept[..., None, :], cross, offset)
+
+
+def _above(array, sigma, rcond):
+    """Return which singular values of the array are above rcond·σmax."""
+    return sigma > (default_rcond(array) if rcond is None else rcond) * sigma.max(axis=-1, initial=0.0, keepdims=True)
+
+
+def _squares(name, sigma, kept, shift=0):
+    """Return σ², or raise ValueError where those that are kept leave the range; none is too small beside a shift > 0."""
+    with np.errstate(over="ignore", under="ignore"):
+        values = sigma**2
+    bad = kept & ~(np.isfinite(values + shift) & (values + shift > 0))
+    if bad.any():
+        seen = sigma[kept]
+        raise ValueError(f"{name}: singular values from {seen.min():.3g} to {seen.max():.3g}, whose squares leave the range of "
+                         f"{sigma.dtype}; scale the data{where(bad, 1)}")
+    return values
+
+
+def _longer(x, n):
+    """Return vectors (..., k) with zeros behind, up to the length n."""
+    return np.concatenate([x, np.zeros((*x.shape[:-1], n - x.shape[-1]), x.dtype)], axis=-1)
+
+
+def _svd(Phi, whole=False):
+    """Return U (N, k), σ (k,) and Vᵀ (k, n), k = min(N, n); with whole Vᵀ is (n, n)."""
     *batch, rows, cols = Phi.shape
-    return tuple(np.zeros((*batch, *shape), Phi.dtype) for shape in ((rows, 0), (0,), (0, cols)))
+    full = whole and rows < cols
+    if Phi.ndim == 2 and Phi.size:
+        return scipy.linalg.svd(Phi, full_matrices=full, check_finite=False)
+    if Phi.size:
+        return np.linalg.svd(Phi, full_matrices=full)
+    U, sigma = (np.zeros((*batch, *shape), Phi.dtype) for shape in ((rows, 0), (0,)))
+    return U, sigma, np.array(np.broadcast_to(np.eye(cols if whole else 0, cols, dtype=Phi.dtype), (*batch, cols if whole else 0, cols)))
 
 
 class SymmetricFactor:

@@ -113,6 +113,42 @@ def complete(rng, A, B, d, rank):
     )
 
 
+class Regression(NamedTuple):
+    """The arrays of biased regularisation, and a point."""
+
+    X: np.ndarray
+    y: np.ndarray
+    X_val: np.ndarray
+    y_val: np.ndarray
+    beta: float
+    u: np.ndarray
+    w0: np.ndarray
+
+    def parts(self):
+        """What BiasedRidge takes by keyword."""
+        return {name: getattr(self, name) for name in ("X", "y", "X_val", "y_val", "beta")}
+
+    @property
+    def augmented(self):
+        """[X; √β I], whose least-squares problem the inner one is."""
+        return np.vstack([self.X, np.sqrt(self.beta) * np.eye(self.w0.size)])
+
+
+def biased(seed, largest=12, kappa=1e7):
+    """Biased regularisation of random size and scale; κ([X; √β I]) is up to kappa, and that of H its square.
+
+    X has the singular values of its κ, fewer rows than columns in about half of all, and the rank of its smaller side or less.
+    """
+    rng = np.random.default_rng((seed, 23))
+    n, rows, held_out = (int(rng.integers(1, largest + 1)) for _ in range(3))
+    rank = int(rng.integers(0, min(rows, n) + 1)) if rng.random() < 0.3 else min(rows, n)
+    values = spread(rng, rank, 10 ** rng.uniform(0, np.log10(kappa)), 2.0 ** rng.integers(-4, 5))
+    X = (orthogonal(rng, rows)[:, :rank] * values) @ orthogonal(rng, n)[:, :rank].T
+    top = np.max(values, initial=1.0)
+    y, y_val, u, w0 = (rng.standard_normal(size) for size in (rows, held_out, n, n))
+    return Regression(X, y, rng.standard_normal((held_out, n)), y_val, float((top * 10 ** -rng.uniform(0, np.log10(kappa))) ** 2), u, w0)
+
+
 def rounded(value, bits=8):
     """A float with few bits, so that powers of it stay short."""
     mantissa, exponent = np.frexp(value)

@@ -133,6 +133,15 @@ class Reference:
         parts = [field.matrix(a) for a in (case.B, case.P, case.d, case.f)]
         return cls(field, Symmetric.of(case.A, field), *parts, field.scalar(case.h))
 
+    @classmethod
+    def of_biased(cls, case):
+        """The reference of biased regularisation of arrays: A = XᵀX + βI, B = −βI, d = −Xᵀy and so on, in rational numbers."""
+        X, y, X_val, y_val = (rational_matrix(array) for array in (case.X, case.y, case.X_val, case.y_val))
+        n, beta, across, across_val = X.ncols(), rational(case.beta), X.transpose(), X_val.transpose()
+        shift = fmpq_mat(n, n, [beta if i == j else 0 for i in range(n) for j in range(n)])
+        h = (y_val.transpose() * y_val)[0, 0] / 2
+        return cls(RATIONAL, Symmetric(across * X + shift), -shift, across_val * X_val, -(across * y), -(across_val * y_val), h)
+
     @property
     def A(self):
         """The inner Hessian."""

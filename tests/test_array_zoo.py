@@ -148,7 +148,7 @@ def test_every_kind_of_array(entry):
 
 
 def test_number_of_cases():
-    assert (len(ENTRIES), sum(len(list(trials(entry))) for entry in ENTRIES)) == (360, 26_504)
+    assert (len(ENTRIES), sum(len(list(trials(entry))) for entry in ENTRIES)) == (547, 40_256)
 
 
 def aliases():
@@ -166,6 +166,7 @@ def aliases():
         "equilibria": lambda of: pyblo.equilibria.cold_start(whole(of), of(v), of(v)),
         "targets": lambda of: gradient(pyblo.TargetLearning(of(X), of(X[1:3]), of(X[1:3, 0])), of(long[:4])),
         "ridge": lambda of: gradient(pyblo.Ridge(of(X), of(X[:, 0]), of(X[1:]), of(long[2:5])), of(long[:3])),
+        "biased": lambda of: gradient(pyblo.BiasedRidge(of(X), of(X[:, 0]), of(X[1:]), of(long[2:5]), beta=2.0), of(X[1])),
         "cg from b": lambda of: pyblo.linalg.cg(of(S), of(v), of(v)),
         "cg with rows of A": lambda of: pyblo.linalg.cg(of(S), of(S[0]), of(S[1])),
         "cg with A as its right-hand sides": lambda of: pyblo.linalg.cg(of(S), of(S), of(S.T)),

@@ -42,6 +42,12 @@ def ridge(**changes):
     return pyblo.Ridge(**({"X": X, "y": np.ones(4), "X_val": X[:2], "y_val": np.ones(2)} | changes))
 
 
+def biased(**changes):
+    """A small problem of biased regularisation with some of its arguments replaced."""
+    X = np.arange(8.0).reshape(4, 2) % 3
+    return pyblo.BiasedRidge(**({"X": X, "y": np.ones(4), "X_val": X[:2], "y_val": np.ones(2), "beta": 0.5} | changes))
+
+
 def gradient(problem=None, u=(1.0, 2.0), w=None, **keywords):
     """One hypergradient."""
     return pyblo.hypergradient(quadratic() if problem is None else problem, u, w, **keywords)
@@ -102,10 +108,14 @@ SHAPES = {
     "Phi": [lambda: target(Phi=np.ones(3))],
     "Phi_out": [lambda: target(Phi_out=np.ones((1, 2))), lambda: target(Phi_out=np.ones(3))],
     "y_out": [lambda: target(y_out=ONE), lambda: target(y_out=1.0)],
-    "X": [lambda: ridge(X=ONE), lambda: ridge(X=np.ones((0, 2)), y=np.ones(0))],
-    "y": [lambda: ridge(y=ONE)],
-    "X_val": [lambda: ridge(X_val=np.ones((2, 3))), lambda: ridge(X_val=np.ones((0, 2)), y_val=np.ones(0))],
-    "y_val": [lambda: ridge(y_val=np.ones(3))],
+    "X": [lambda: ridge(X=ONE), lambda: ridge(X=np.ones((0, 2)), y=np.ones(0)), lambda: biased(X=ONE)],
+    "y": [lambda: ridge(y=ONE), lambda: biased(y=ONE)],
+    "X_val": [
+        lambda: ridge(X_val=np.ones((2, 3))),
+        lambda: ridge(X_val=np.ones((0, 2)), y_val=np.ones(0)),
+        lambda: biased(X_val=np.ones((2, 3))),
+    ],
+    "y_val": [lambda: ridge(y_val=np.ones(3)), lambda: biased(y_val=1.0)],
     "b": [
         lambda: SYSTEM.cg(TWO, np.ones(3)),
         lambda: SYSTEM.cg(TWO, 1.0),
@@ -155,6 +165,7 @@ TYPES = {
     "X_val": lambda v: ridge(X=np.ones((4, 3)), X_val=stacked(v, 2)),
     "y": lambda v: ridge(X=np.ones((3, 2)), y=v),
     "y_val": lambda v: ridge(X_val=np.ones((3, 2)), y_val=v),
+    "beta": lambda v: biased(beta=v),
     "b": lambda v: SYSTEM.cg(np.eye(3), v),
     "x0": lambda v: SYSTEM.cg(np.eye(3), np.ones(3), v),
 }
@@ -203,6 +214,14 @@ VALUES = {
     "X": [lambda: gradient(ridge(X=put(np.ones((4, 2)), NAN)))],
     "y": [lambda: gradient(ridge(y=put(np.ones(4), INF)))],
     "penalty": [lambda: ridge(penalty="both")],
+    "beta": [
+        lambda: biased(beta=-1e-300),
+        lambda: biased(beta=NAN),
+        lambda: biased(beta=INF),
+        lambda: biased(beta=[1.0, NAN]),
+        lambda: biased(beta=5e-324),  # 1/β overflows
+        lambda: pyblo.BiasedRidge(*(np.ones(shape, np.float32) for shape in ((1, 1), 1, (1, 1), 1)), beta=1e-40),
+    ],
     "terms": [
         lambda: pyblo.Neumann(-1),
         lambda: pyblo.Neumann(np.int64(-5)),
@@ -269,6 +288,7 @@ KINDS = {
     "maxiter": [lambda: loop(maxiter=2.5)],
     "callback": [lambda: loop(callback=3)],
     "h": [lambda: quadratic(h="zero")],
+    "beta": [lambda: biased(beta="much"), lambda: biased(beta=None), lambda: biased(beta=1j), lambda: biased(beta=[1.0, None])],
     "log": [lambda: ridge(log="yes"), lambda: ridge(log=1)],
     "dtype": [lambda: user_problem(dtype=np.float16), lambda: user_problem(dtype=complex)],
     "outer_shape": [lambda: user_problem(np.array([2, 2])), lambda: user_problem(2.0), lambda: user_problem(("2",))],
@@ -375,6 +395,9 @@ NOT_FINITE = {
     "y_out": lambda: gradient(target(y_out=np.array([INF]))),
     "X_val": lambda: gradient(ridge(X_val=put(np.ones((2, 2)), NAN))),
     "y_val": lambda: gradient(ridge(y_val=np.array([NAN, 1.0]))),
+    "X_val of a biased one": lambda: gradient(biased(X_val=put(np.ones((2, 2)), NAN))),
+    "X_val in a loop": lambda: loop_of(biased(X_val=put(np.ones((2, 2)), INF))),
+    "y of a biased one": lambda: gradient(biased(y=np.full(4, 1e308), X=1e9 * np.ones((4, 2)))),
     "u too large": lambda: gradient(ridge(), u=[800.0, 800.0]),
     "u negative": lambda: gradient(ridge(log=False), u=[-50.0, -50.0]),
     "A overflows": lambda: gradient(quadratic(A=np.diag([1e300, 1e300, 0.0]), P=1e300 * np.eye(3)), u=[1e300, 1e300]),
@@ -433,9 +456,13 @@ def test_a_singular_ridge_problem_has_no_outer_hessian():
         pyblo.prepare(problem).outer_hessian([0.0, 0.0])
 
 
-def test_a_target_problem_whose_eigenvalues_underflow_is_named():
+def test_a_problem_whose_eigenvalues_leave_the_range_is_named():
     with pytest.raises(ValueError, match="Phi: singular values"):
         gradient(target(Phi=1e-170 * np.eye(2, 3)))
+    for scale, beta in ((1e-170, 0.0), (1e170, 0.0), (1e170, 1.0)):
+        with pytest.raises(ValueError, match="X: singular values"):
+            gradient(biased(X=scale * np.eye(4, 2), beta=beta))
+    assert gradient(biased(X=1e-170 * np.eye(4, 2))).success  # H = βI
 
 
 EMPTY = {
@@ -449,6 +476,10 @@ EMPTY = {
     "no targets": ("Phi", lambda: gradient(target(Phi=np.zeros((0, 3))), u=[])),
     "no original points": ("Phi_out", lambda: gradient(target(Phi_out=np.zeros((0, 3)), y_out=np.zeros(0)))),
     "no features": ("X", lambda: gradient(ridge(X=np.zeros((4, 0)), X_val=np.zeros((2, 0))), u=[])),
+    "no training data": ("X", lambda: gradient(biased(X=np.zeros((0, 2)), y=np.zeros(0)))),
+    "no training data in a loop": ("X", lambda: pyblo.warm_start(biased(X=np.zeros((0, 2)), y=np.zeros(0)), ONE, method=pyblo.CG())),
+    "no features of a biased one": ("X", lambda: gradient(biased(X=np.zeros((4, 0)), X_val=np.zeros((2, 0))), u=[])),
+    "no validation data": ("X_val", lambda: gradient(biased(X_val=np.zeros((0, 2)), y_val=np.zeros(0)))),
     "no equations": ("A", lambda: SYSTEM.cg(np.zeros((0, 0)), np.zeros(0))[1]),
 }
 
@@ -485,9 +516,10 @@ METHODS = [
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
-@pytest.mark.parametrize("make", [quadratic, target, ridge])
+@pytest.mark.parametrize("make", [quadratic, target, biased, ridge])
 def test_inputs_are_left_alone_and_outputs_are_fresh(method, make):
-    problem, u, w0 = make(), np.ones(2), np.ones(3 if make is not ridge else 2)
+    problem, u = make(), np.ones(2)
+    w0 = np.ones(problem.inner_shape)
     arrays = [value for value in vars(problem).values() if isinstance(value, np.ndarray)] + [u, w0]
     before = digests(arrays)
     step = 0.01 if make is ridge else None
@@ -507,7 +539,7 @@ def test_inputs_are_left_alone_and_outputs_are_fresh(method, make):
     assert not any(np.shares_memory(output, array) for output in outputs for array in arrays)
 
 
-@pytest.mark.parametrize("make", [quadratic, target, ridge])
+@pytest.mark.parametrize("make", [quadratic, target, biased, ridge])
 def test_frozen_inputs_are_enough(make):
     problem, u = make(), np.ones(2)
     for value in vars(problem).values():

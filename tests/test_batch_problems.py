@@ -49,16 +49,22 @@ def target(rng, batch=(), dtype=np.float64, rows=4, n=6, shared=()):
     return pyblo.TargetLearning(*arrays)
 
 
-def ridge(rng, batch=(), dtype=np.float64, shared=(), **keywords):
-    """A random Ridge."""
+def ridge(rng, batch=(), dtype=np.float64, shared=(), kind=pyblo.Ridge, **keywords):
+    """A random Ridge, or another kind of regression."""
     arrays = [rng.standard_normal((() if name in shared else batch) + shape).astype(dtype)
               for name, shape in (("X", (7, 4)), ("y", (7,)), ("X_val", (5, 4)), ("y_val", (5,)))]
-    return pyblo.Ridge(*arrays, **keywords)
+    return kind(*arrays, **keywords)
+
+
+def biased(rng, batch=(), dtype=np.float64, **keywords):
+    """A random BiasedRidge."""
+    return ridge(rng, batch, dtype, kind=pyblo.BiasedRidge, **{"beta": rng.uniform(0.1, 3, batch)} | keywords)
 
 
 KINDS = {
     "quadratic": quadratic,
     "target": target,
+    "biased": biased,
     "ridge": ridge,
     "ridge, scalar": lambda rng, batch=(), dtype=np.float64: ridge(rng, batch, dtype, penalty="scalar"),
 }
@@ -336,6 +342,23 @@ def test_ranks_may_differ_in_a_batch():
             assert_same_run(loop, pyblo.cold_start(single, u[k], w0[k], method=method, maxiter=5), k, 1e-8)
 
 
+@pytest.mark.parametrize("batch", [(3,), ()])
+def test_strengths_may_differ_in_a_batch_and_be_zero(batch):
+    rng, beta = np.random.default_rng(18), np.array([0.5, 0.0, 1e-9])
+    problem = biased(rng, batch, beta=beta) if batch else biased(rng, beta=beta)
+    short = pyblo.BiasedRidge(problem.X[..., :2, :], problem.y[..., :2], problem.X_val, problem.y_val, beta=beta)  # H is singular at β = 0
+    for one in (problem, short):
+        u, w0 = point(rng, one)
+        for method in METHODS.values():
+            result = pyblo.hypergradient(one, u, w0=w0, method=method)
+            for k in range(3):
+                expected = pyblo.hypergradient(alone(one, (k,)), u[k], w0=w0[k], method=method)
+                assert differences(result, expected, k, 1e-11) == []
+        loop = pyblo.warm_start(one, u, w0, method=CG(), maxiter=4)
+        for k in range(3):
+            assert_same_run(loop, pyblo.warm_start(alone(one, (k,)), u[k], w0[k], method=CG(), maxiter=4), k)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_float32_stays_float32(kind):
     rng = np.random.default_rng(9)
@@ -440,6 +463,7 @@ def test_arrays_are_kept_as_they_are():
     lambda: ("h", pyblo.Quadratic(np.stack([np.eye(2)] * 3), np.ones((2, 1)), np.eye(2), h=np.ones(4))),
     lambda: ("y_out", pyblo.TargetLearning(np.ones((2, 2, 3)), np.ones((1, 3)), np.ones((3, 1)))),
     lambda: ("X_val", pyblo.Ridge(np.ones((2, 2, 3)), np.ones(2), np.ones((3, 1, 3)), np.ones(1))),
+    lambda: ("beta", biased(np.random.default_rng(0), (2,), beta=np.ones(3))),
     lambda: ("u", pyblo.hypergradient(quadratic(np.random.default_rng(0), (2,)), np.ones((3, 3)))),
     lambda: ("w0", pyblo.hypergradient(quadratic(np.random.default_rng(0), (2,)), np.ones(3), w0=np.ones((3, 5)))),
     lambda: ("w", pyblo.hypergradient(quadratic(np.random.default_rng(0), (2,)), np.ones(3), np.ones((3, 5)))),
@@ -486,6 +510,10 @@ def test_other_bad_problems_are_named_with_their_index():
         pyblo.hypergradient(pyblo.Ridge(X, np.ones(4), np.ones((1, 2)), np.ones(1)), np.zeros(2))
     with pytest.raises(ValueError, match=r"Phi: contains NaN or infinity \(problem 2 of the batch\)"):
         pyblo.hypergradient(pyblo.TargetLearning(X, np.ones((1, 2)), np.ones(1)), np.zeros(4))
+    with pytest.raises(ValueError, match=r"X: contains NaN or infinity \(problem 2 of the batch\)"):
+        pyblo.hypergradient(pyblo.BiasedRidge(X, np.ones(4), np.ones((1, 2)), np.ones(1), beta=1.0), np.zeros(2))
+    with pytest.raises(ValueError, match=r"beta: -1 is not valid \(problem \(1, 0\) of the batch\); expected a number ≥ 0"):
+        biased(np.random.default_rng(0), beta=[[1.0, 2.0], [-1.0, -2.0]])
     with pytest.raises(ValueError, match=r"u: contains NaN or infinity .*\(problem 1 of the batch\)"):
         pyblo.hypergradient(quadratic(np.random.default_rng(0)), [[0.0] * 3, [np.nan, 0, 0]])
     with pytest.raises(ValueError, match=r"u: .*\(problem \(1,\) of the batch\); choose others"):

@@ -6,8 +6,8 @@ from compiled import assert_complete, built_and_run, levels
 SIZES, COUNT = 130, 16  # what tests/core/bits.cpp does by default
 LINEAR = ("cg to a tolerance", "cg a fixed number", "cg from x0", "cg normal", "neumann", "gradient fixed",
           "heavy ball fixed", "nesterov fixed", "gradient until", "heavy ball until", "nesterov until")
-BILEVEL = ("reverse quadratic", "forward quadratic", "reverse ridge", "forward ridge", "cold quadratic cg",
-           "warm quadratic reverse", "warm ridge neumann", "cold ridge reverse")
+BILEVEL = ("reverse quadratic", "forward quadratic", "reverse ridge", "forward ridge", "reverse biased", "forward biased",
+           "cold quadratic cg", "warm quadratic reverse", "warm ridge neumann", "warm biased cg", "cold ridge reverse")
 
 
 @pytest.fixture(scope="module")

@@ -136,6 +136,11 @@ def ridge(rng, n=8, p=N, dtype=np.float64, top=1.0, size=1.0, **options):
     return pyblo.Ridge(*(array.astype(dtype) for array in arrays), **options)
 
 
+def biased(rng, n=3, p=N, dtype=np.float64, top=1.0, size=1.0, beta=0.5):
+    arrays = rng.standard_normal((n, p)) * top, rng.standard_normal(n) * size, rng.standard_normal((6, p)), rng.standard_normal(6) * size
+    return pyblo.BiasedRidge(*(array.astype(dtype) for array in arrays), beta=beta * top**2)
+
+
 def check(problem, seed=1, size=1.0):
     """The report at a random point; u is positive where it is a penalty itself."""
     rng = np.random.default_rng(seed)
@@ -432,6 +437,7 @@ def test_the_message_says_how():
     quadratic, lambda rng, dtype: quadratic(rng, rank=3, dtype=dtype),
     lambda rng, dtype: quadratic(rng, n=40, m=35, rank=20, dtype=dtype),
     target, lambda rng, dtype: target(rng, 9, dtype=dtype),
+    biased, lambda rng, dtype: biased(rng, 9, dtype=dtype), lambda rng, dtype: biased(rng, dtype=dtype, beta=0.0),
     *(lambda rng, dtype, penalty=penalty, log=log: ridge(rng, dtype=dtype, penalty=penalty, log=log)
       for penalty in ("diagonal", "scalar") for log in (True, False)),
 ])
@@ -475,12 +481,14 @@ def random_problem(seed):
     n, m, kappa = int(rng.integers(1, 13)), int(rng.integers(1, 13)), 10 ** rng.uniform(0, 8)
     top, size = 10 ** rng.uniform(-8, 8, 2) if dtype == np.float64 else 10 ** rng.uniform(-4, 4, 2)
     kappa = kappa if dtype == np.float64 else kappa**0.5
-    kind = seed // 3 % 3
+    kind = seed // 3 % 4
     if kind == 0:
         return quadratic(rng, n, m, int(rng.integers(1, n + 1)), dtype, kappa, top, size), size
     if kind == 1:
         return target(rng, m, n, dtype, kappa, top, size), size
-    options = {"penalty": ("diagonal", "scalar")[seed // 9 % 2], "log": bool(seed // 18 % 2)}
+    if kind == 2:
+        return biased(rng, m, n, dtype, top, size, 1 / kappa), size
+    options = {"penalty": ("diagonal", "scalar")[seed // 12 % 2], "log": bool(seed // 24 % 2)}
     return ridge(rng, m, n, dtype, top, size, **options), size
 
 

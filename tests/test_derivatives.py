@@ -252,7 +252,7 @@ def test_all_steps_are_none_and_none_are_the_direct_gradient(kind):
             assert np.array_equal(unrolled(case, rule, route, mode, 0).grad, direct)
 
 
-@pytest.mark.parametrize("kind", [0, 3, LOGISTIC])
+@pytest.mark.parametrize("kind", [0, 3, 7, LOGISTIC])
 def test_start_and_step_are_those_of_the_whole_run(kind):
     case, _ = case_of(kind, 5)
     rule = {"steps": 8, "step": 0.5 / case.eigenvalues[-1]} | RULES["heavy"]
@@ -295,9 +295,20 @@ def outer_hessian(case):
     return operator @ np.eye(m, dtype=case.problem.dtype)
 
 
+def factored_and_cross(case):
+    """The array that is factored, and what its pseudoinverse is multiplied by to make J or −J."""
+    data, unit = case.data, np.eye(case.u.size, dtype=case.u.dtype)
+    if "Phi" in data:
+        return data["Phi"], unit
+    if "beta" in data:  # f = ½‖[X; √β]w − [y; √β u]‖²
+        root = np.sqrt(data["beta"]).astype(unit.dtype) * unit
+        return np.vstack([data["X"], root]), np.vstack([0 * data["X"], root])
+    return data["A"], data["B"]
+
+
 def fixed_unit(case):
     """εκ‖J‖²‖P‖: J is wrong by εκ‖J‖, with κ that of the array that is factored."""
-    factored, cross = (case.data["Phi"], np.eye(case.u.size)) if "Phi" in case.data else (case.data["A"], case.data["B"])
+    factored, cross = factored_and_cross(case)
     values = np.linalg.svd(factored, compute_uv=False)
     values = values[values > 1e-5 * values[0]]
     J = np.linalg.pinv(factored.astype(float), rcond=1e-5) @ cross
@@ -388,7 +399,7 @@ def test_the_hessian_is_the_slope_of_the_gradient():
 
 @pytest.mark.parametrize("method", [pyblo.Damped(0.1), pyblo.CG(), pyblo.Neumann(3), pyblo.FixedPoint(3), pyblo.Identity(),
                                     pyblo.Unrolled(3)], ids=str)
-@pytest.mark.parametrize("kind", [0, 2, 3])
+@pytest.mark.parametrize("kind", [0, 2, 3, 7])
 def test_only_exact_has_an_outer_hessian(kind, method):
     case, _ = case_of(kind)
     with pytest.raises(ValueError, match="method"):

@@ -209,7 +209,15 @@ def scalar_ridge(rng, count, dtype, n, m):
     return ridge(rng, count, dtype, n, m, "scalar")
 
 
-KINDS = {"quadratic": quadratic, "target": target, "ridge": ridge, "scalar ridge": scalar_ridge}
+def biased(rng, count, dtype, n, m):
+    """Of n features and n + m rows, or fewer rows than features."""
+    rows = n + m if m > 3 else (n + 1) // 2
+    shapes = (count, rows, n), (count, rows), (count, 3, n), (count, 3)
+    X, y, X_val, y_val = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
+    return pyblo.BiasedRidge(X / dtype(2 * (n + m) ** 0.5), y, X_val, y_val, beta=rng.uniform(0.01, 2, count))
+
+
+KINDS = {"quadratic": quadratic, "target": target, "biased": biased, "ridge": ridge, "scalar ridge": scalar_ridge}
 STEP = 0.05
 STEPS = GradientDescent(steps=4, step=STEP, momentum=0.3)
 UNTIL = GradientDescent(step=STEP, tol=0.3, maxiter=12)
@@ -332,7 +340,7 @@ def assert_same_runs(kind, route, name, algorithm, dtype, shapes):
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
-@pytest.mark.parametrize("kind", ["quadratic", "target", "ridge"])
+@pytest.mark.parametrize("kind", ["quadratic", "target", "biased", "ridge"])
 @pytest.mark.parametrize("route", ["iterate", "spectral"])
 def test_shared_arrays_of_a_problem_have_the_bits_of_repeated_ones(kind, route):
     if route == "spectral" and kind == "ridge":

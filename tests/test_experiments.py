@@ -43,6 +43,10 @@ QUICK = {  # settings that make an experiment quick, by its name
     "antidistillation-damped": {"eps": (1e6, 1e7), "sweep": 9}, "antidistillation-cg": {"iterations": (1, 2, 3, 7, 21)},
     "antidistillation-reciprocal": {"terms": (51,), "inner_step": 0.01, "eps": (1.0,), "sweep": 9},
     "antidistillation-underparameterized": {"terms": (101,), "eps": (1.0,), "sweep": 9},
+    "solution-concepts": {"starts": 1, "samples": 40, "maxiter": 300}, "hypergradient-error": {"draws": 2, "counts": (1, 61, 7)},
+    "phase-diagram": {"steps": (1, 60, 6), "terms": (1, 60, 7), "outer_steps": (1e-1, 1e1, 40)},
+    "iteration-complexity": {"conditions": (10.0, 100.0, 5), "convex": (1e-1, 1e-3, 6), "chains": 20, "modes": 40,
+                             "nonconvex_stochastic": (3e-2, 5e-3, 5)},
 }
 
 

@@ -94,6 +94,8 @@ def forbidden(module, imported):
         return "it stands above"
     if (module, imported) == ("problem", "problems"):
         return "problem <- problems"
+    if module == "problems" and imported == "bounds":
+        return "problems <- bounds"
     return None
 
 
@@ -163,6 +165,8 @@ def test_a_planted_include_is_judged(tmp_path, file, line, ok):
     ("status.py", "from .result import Result", False),
     ("problem.py", "from .problems.quadratic import Quadratic", False),
     ("problems/quadratic.py", "from ..problem import Problem", True),
+    ("problems/quadratic.py", "from ..bounds import Smoothness", False),
+    ("bounds/_smoothness.py", "from ..problem import Problem", True),
     ("problems/quadratic.py", "from .. import _core", False),
     ("linalg.py", "from ._core import cg", False),
     ("linalg.py", "import importlib; importlib.import_module('pyblo._device')", False),
@@ -178,7 +182,7 @@ def test_a_planted_include_is_judged(tmp_path, file, line, ok):
 ])
 def test_a_planted_import_is_judged(tmp_path, file, line, ok):
     for name in ("methods.py", "inner.py", "result.py", "_report.py", "status.py", "problem.py", "problems/quadratic.py",
-                 "plotting.py", "linalg.py", "experiments/antidistillation.py", file):
+                 "bounds/_smoothness.py", "plotting.py", "linalg.py", "experiments/antidistillation.py", file):
         path = tmp_path / "pyblo" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

@@ -94,6 +94,22 @@ def test_an_objective_that_u_cannot_move_is_bounded(method, a):
     assert run.success and np.linalg.norm(run.jac) <= 1e-14 * a
 
 
+@pytest.mark.parametrize("method", [pyblo.Exact(), pyblo.Neumann(3, step=0.4), pyblo.Damped(0.3)], ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_an_objective_that_sees_the_null_space_alone_is_bounded(method, seed):
+    # F = ½(lᵀw)² with l in null(A): K = 0, but for the rounding of the eigenvectors, of which no step is to be made.
+    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((3, 3)))[0]
+    A, l = (Q * [1.0, 2.0, 0.0]) @ Q.T, Q[:, 2:]
+    A, P = (A + A.T) / 2, l @ l.T
+    problem = pyblo.Quadratic(A, A @ np.ones((3, 1)), (P + P.T) / 2)
+    found = pyblo.equilibria.cold_start(problem, [1.0], [1.0, 2.0, 3.0], method)
+    runs = [run(problem, [1.0], [1.0, 2.0, 3.0], method=method, maxiter=20) for run in (pyblo.cold_start, pyblo.warm_start)]
+    assert found.success and np.array_equal(found.u, [1.0]) and found.max_step == np.inf
+    assert pyblo.dynamics.affine_map(problem, "warm", method=method).step == 1.0
+    for run in runs:
+        assert run.success and abs(run.u[0] - 1.0) <= 1e-14
+
+
 def test_the_start_outside_the_range_is_kept():
     # u₂ is not seen by F and w₂ not by f: both stay where they started (implicit bias of the cold start).
     problem = pyblo.Quadratic(np.diag([2.0, 0.0]), np.array([[2.0, 0.0], [0.0, 0.0]]), np.eye(2), f=[-1.0, 0.0])

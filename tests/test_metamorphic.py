@@ -131,6 +131,23 @@ def test_targets_scale_by_powers_of_two_without_a_rounding(method, dtype, seed, 
     assert found.grad.tobytes() == plain.grad.tobytes() and found.w.tobytes() == (plain.w / s).tobytes()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@by_method
+@properties
+@given(seed=seeds, i=few, j=few)
+def test_biased_regularisation_scales_by_powers_of_two_without_a_rounding(method, dtype, seed, i, j):
+    # y, y′, u → cy, cy′, cu: w → cw. X, X′, β → sX, sX′, s²β and u → u/s: w → w/s
+    c, s = dtype(2.0**i), dtype(2.0**j)
+    X, y, X_val, y_val = (array.astype(dtype) for array in regression(seed))
+    u, w0, beta = np.ones(4, dtype), np.arange(4, dtype=dtype), 0.3
+    plain = pyblo.hypergradient(pyblo.BiasedRidge(X, y, X_val, y_val, beta=beta), u, w0=w0, method=method)
+    found = pyblo.hypergradient(pyblo.BiasedRidge(X, c * y, X_val, c * y_val, beta=beta), c * u, w0=c * w0, method=method)
+    assert found.grad.tobytes() == (c * plain.grad).tobytes() and found.value == plain.value * float(c) ** 2
+    scaled = pyblo.BiasedRidge(s * X, y, s * X_val, y_val, beta=beta * float(s) ** 2)
+    found = pyblo.hypergradient(scaled, u / s, w0=w0 / s, method=in_units(method, float(s) ** 2))
+    assert found.grad.tobytes() == (s * plain.grad).tobytes() and found.w.tobytes() == (plain.w / s).tobytes()
+
+
 @by_method
 @properties
 @given(seed=seeds, i=few, j=few)

@@ -345,6 +345,41 @@ def test_target_learning_is_the_quadratic_of_its_gram_matrix(seed):
         )
 
 
+@properties
+@given(seed=seeds)
+def test_biased_regularisation_is_the_quadratic_of_its_gram_matrix(seed):
+    # Of integers, so that the arrays of the quadratic are exact; its κ is that of H
+    rng = np.random.default_rng(seed)
+    N, n, p = (int(rng.integers(1, 8)) for _ in range(3))
+    X, out, y, y_val = (rng.integers(-3, 4, shape).astype(float) for shape in ((N, n), (p, n), (N,), (p,)))
+    beta, u, w0 = float(rng.integers(1, 5)), rng.standard_normal(n), rng.standard_normal(n)
+    A = X.T @ X + beta * np.eye(n)
+    problems = (
+        pyblo.BiasedRidge(X, y, out, y_val, beta=beta),
+        pyblo.Quadratic(A, -beta * np.eye(n), out.T @ out, d=-X.T @ y, f=-out.T @ y_val, h=y_val @ y_val / 2,
+                        C=beta * np.eye(n), c=y @ y / 2))
+    top = np.linalg.norm(A, 2)
+    for method, route in METHODS + [(pyblo.CG(rtol=1e-14), "auto"), (pyblo.CG(normal=True, rtol=1e-14), "auto")]:
+        first, second = (pyblo.hypergradient(problem, u, w0=w0, method=method, route=route) for problem in problems)
+        reach = np.linalg.norm(out, 2) ** 2 * np.linalg.norm(first.w) + np.linalg.norm(out.T @ y_val)
+        size = EPS * (top / beta) * np.max(getattr(method, "filter", lambda x: 1 / x)(np.linalg.eigvalsh(A))) * beta * reach
+        w_size = EPS * (top / beta) ** 1.5 * (np.linalg.norm(first.w) + np.linalg.norm(w0) + np.linalg.norm(u) + np.linalg.norm(y))
+        size += w_size * np.linalg.norm(out, 2) ** 2
+        assert first.success and np.linalg.norm(first.grad - second.grad) <= 100 * size
+        assert np.linalg.norm(first.w - second.w) <= 100 * w_size
+        assert abs(first.value - second.value) <= 100 * (w_size * reach + EPS * (y_val @ y_val + reach * np.linalg.norm(first.w)))
+        for run in (pyblo.cold_start, pyblo.warm_start):
+            inner = None if isinstance(method, pyblo.Unrolled) else pyblo.GradientDescent(steps=5, momentum=0.25)
+            step = 0.5 / max(1.0, np.linalg.norm(out, 2) ** 2 * beta)
+            loops = [run(problem, u, w0, method=method, inner=inner, route=route, step=step, maxiter=4, tol=0.0) for problem in problems]
+            growth = max(np.linalg.norm(loops[0].history.u), np.linalg.norm(u)) / np.linalg.norm(u)
+            assert np.linalg.norm(loops[0].u - loops[1].u) <= 400 * growth * (step * size + EPS * np.linalg.norm(loops[0].history.u))
+    assert [problem.inner_value(u, w0) for problem in problems] == pytest.approx([problems[1].inner_value(u, w0)] * 2, rel=1e-13)
+    assert np.allclose(problems[0].inner_gradient(u, w0), problems[1].inner_gradient(u, w0), rtol=0, atol=100 * EPS * top * 10)
+    assert np.array_equal(problems[0].cross(u, w0) @ np.eye(n), -beta * np.eye(n))
+    assert np.array_equal(problems[0].hessian(u, w0) @ np.eye(n), A)
+
+
 def ridge_value(problem, u):
     """F*(u) of a ridge problem in any arithmetic NumPy has, complex included."""
     penalties = np.exp(u) if problem.log else u

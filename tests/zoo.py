@@ -144,7 +144,7 @@ class Entry(NamedTuple):
 
     def may_be(self, kind):
         """Whether a kind that is refused elsewhere is right here: any number of rows, one step for a whole batch."""
-        allowed = {"step": NUMBERS, "v": SHAPE}
+        allowed = {"step": NUMBERS, "beta": ("one axis more", *ROWS, "empty list", *NUMBERS), "v": SHAPE}
         return kind in allowed.get(self.argument, ROWS if self.argument in SETTING_ROWS else ())
 
 
@@ -171,8 +171,20 @@ ARRAYS = {
         "X_val": np.array([[2.0, 1.0], [1.0, 3.0], [0.0, 2.0]]),
         "y_val": np.array([2.0, 0.0, 1.0]),
     },
+    pyblo.BiasedRidge: {
+        "X": np.array([[1.0, 2.0, 0.0], [2.0, 0.0, 3.0]]),
+        "y": np.array([1.0, 3.0]),
+        "X_val": np.array([[1.0, 1.0, 2.0], [0.0, 3.0, 1.0]]),
+        "y_val": np.array([2.0, 1.0]),
+    },
 }
+SETTINGS = {pyblo.BiasedRidge: {"beta": 0.5}}
 STEP = 0.0625  # below the limit of every problem here
+
+
+def made(kind, **changes):
+    """A problem of a kind, with some of its arrays replaced."""
+    return kind(**SETTINGS.get(kind, {}) | ARRAYS[kind] | changes)
 
 
 def point(problem):
@@ -216,7 +228,13 @@ def curvature(problem):
     return pyblo.prepare(problem).outer_hessian(point(problem)[0])
 
 
+def constants(problem):
+    """The constants of its bounds."""
+    return pyblo.bounds.constants(problem, point(problem)[0])
+
+
 ACTIONS = {
+    "constants": constants,
     "cold_start": partial(loop, pyblo.cold_start),
     "warm_start": partial(loop, pyblo.warm_start),
     "Exact": partial(gradient, pyblo.Exact()),
@@ -236,15 +254,15 @@ def constructed():
         for argument, value in arrays.items():
             for action, do in ACTIONS.items():
 
-                def call(given, kind=kind, arrays=arrays, argument=argument, do=do):
-                    return do(kind(**arrays | {argument: given}))
+                def call(given, kind=kind, argument=argument, do=do):
+                    return do(made(kind, **{argument: given}))
 
                 yield Entry(f"{kind.__name__}.{action}", argument, value, call)
 
 
 def of_problem(kind):
     """u, w, w0 and u0 of everything that takes a problem and a point."""
-    problem = kind(**ARRAYS[kind])
+    problem = made(kind)
     u, w = point(problem)
     step = {"step": STEP, "maxiter": 2}
     prepared = pyblo.prepare(problem, method=pyblo.CG())
@@ -265,6 +283,14 @@ def of_problem(kind):
         },
         "inner_solution": {"u": problem.inner_solution, "w0": lambda v: problem.inner_solution(u, v)},
     }
+    calls |= {
+        "constants": {"u": lambda v: pyblo.bounds.constants(problem, v), "w0": lambda v: pyblo.bounds.constants(problem, u, v)},
+        "a_posteriori": {
+            "u": lambda v: pyblo.bounds.a_posteriori(problem, v, w, w),
+            "w": lambda v: pyblo.bounds.a_posteriori(problem, u, v, w),
+            "adjoint": lambda v: pyblo.bounds.a_posteriori(problem, u, w, v),
+        },
+    }
     for run in (pyblo.cold_start, pyblo.warm_start):
         calls[run.__name__] = {
             "u0": lambda v, run=run: run(problem, v, **step),
@@ -275,11 +301,55 @@ def of_problem(kind):
         calls[name] = {"u": lambda v, f=evaluate: f(v, w), "w": lambda v, f=evaluate: f(u, v)}
     calls |= derivatives(problem, u)
     if problem.fixed_hessian:
-        calls["equilibria"] = {
-            "u0": lambda v: pyblo.equilibria.cold_start(problem, v),
-            "w0": lambda v: pyblo.equilibria.cold_start(problem, u, v),
-        }
+        calls |= concepts(problem, u, w)
     yield from named(kind.__name__, calls, u, w)
+
+
+def concepts(problem, u, w):
+    """u, w, u0 and w0 of the solution concepts and of their residuals."""
+    e = pyblo.equilibria
+    return {
+        "equilibria": {"u0": lambda v: e.cold_start(problem, v), "w0": lambda v: e.cold_start(problem, u, v)},
+        "optimistic": {"u0": lambda v: e.optimistic(problem, v)},
+        "pessimistic": {"u0": lambda v: e.pessimistic(problem, 2.0, v)},
+        "worst_case": {"u": lambda v: e.worst_case(problem, v, 2.0)},
+        "penalty": {"u0": lambda v: e.value_function_penalty(problem, 2.0, v)},
+        "warm limit": {
+            "u0": lambda v: e.warm_start(problem, v, step=STEP),
+            "w0": lambda v: e.warm_start(problem, u, v, step=STEP),
+        },
+        "cold_start_residual": {
+            "u": lambda v: e.cold_start_residual(problem, v, w),
+            "w": lambda v: e.cold_start_residual(problem, u, v),
+            "w0": lambda v: e.cold_start_residual(problem, u, w, v),
+        },
+        "warm_start_residual": {
+            "u": lambda v: e.warm_start_residual(problem, v, w), "w": lambda v: e.warm_start_residual(problem, u, v)},
+        "optimistic_residual": {
+            "u": lambda v: e.optimistic_residual(problem, v, w), "w": lambda v: e.optimistic_residual(problem, u, v)},
+        "pessimistic_residual": {
+            "u": lambda v: e.pessimistic_residual(problem, v, w, 2.0), "w": lambda v: e.pessimistic_residual(problem, u, v, 2.0)},
+        "penalty_residual": {
+            "u": lambda v: e.value_function_penalty_residual(problem, v, w, 2.0),
+            "w": lambda v: e.value_function_penalty_residual(problem, u, v, 2.0)},
+    }
+
+
+def projected():
+    """Arguments of the projections."""
+    e = pyblo.equilibria
+    w, X, y = np.array([1.0, 2.0, 5.0]), SQUARE[:2], np.array([1.0, 3.0])
+    calls = {
+        "project": (e.project, {"w": w, "X": X, "y": y}),
+        "kaczmarz": (partial(e.kaczmarz, maxiter=3, history=True), {"w0": w, "X": X, "y": y}),
+        "kaczmarz of a block": (partial(e.kaczmarz, maxiter=3, block=2), {"w0": w, "X": X, "y": y}),
+        "half-spaces": (lambda X, y: e.dykstra(w, [e.HalfSpaces(X, y)], maxiter=3), {"X": X, "y": y}),
+        "affine set": (lambda X, y: e.dykstra(w, [e.AffineSet(X, y)], maxiter=3), {"X": X, "y": y}),
+        "dykstra": (lambda w0: e.dykstra(w0, [e.HalfSpaces(X, y), e.AffineSet(X[:1], y[:1])], maxiter=3), {"w0": w}),
+    }
+    for name, (call, right) in calls.items():
+        for argument, value in right.items():
+            yield Entry(name, argument, value, lambda v, call=call, right=right, argument=argument: call(**right | {argument: v}))
 
 
 def derivatives(problem, u):
@@ -309,7 +379,7 @@ def derivatives(problem, u):
 
 def named(kind, calls, u, w):
     """Entries of a table of calls by name and argument."""
-    right = {"u": u, "u0": u, "p": u, "v": u, "w": w, "w0": w}
+    right = {"u": u, "u0": u, "p": u, "v": u, "w": w, "w0": w, "adjoint": w}
     for name, arguments in calls.items():
         for argument, call in arguments.items():
             yield Entry(f"{kind}.{name}", argument, right[argument], call)
@@ -453,7 +523,7 @@ def of_user(name):
 
 def checked():
     """u and w of check_problem; and of a problem that writes into what it is given."""
-    problems = {kind.__name__: kind(**arrays) for kind, arrays in ARRAYS.items()}
+    problems = {kind.__name__: made(kind) for kind in ARRAYS}
     problems |= {name: make(**functions) for name, (make, functions) in USERS.items()}
     problems["a problem that writes"] = Written(**written_functions(**DATA) | {"outer_value": wipe})
     for name, problem in problems.items():
@@ -482,6 +552,9 @@ def linear():
         yield Entry(f"{name}.cg", "x0", at["x0"], lambda v, at=at: cg(at["A"], at["b"], v))
         yield Entry(f"{name}.neumann", "A", at["A"], lambda v, at=at: neumann(v, at["b"]))
         yield Entry(f"{name}.neumann", "b", at["b"], lambda v, at=at: neumann(at["A"], v))
+    strength = partial(pyblo.BiasedRidge, **ARRAYS[pyblo.BiasedRidge])
+    yield Entry("BiasedRidge batch.hypergradient", "beta", np.array([2.0, 3.0]),
+                lambda v: pyblo.hypergradient(strength(beta=v), np.ones(3), method=pyblo.CG()))
     small = many["A"] / 32  # whole numbers are steps too
     yield Entry("linalg batch.neumann", "step", np.array([2.0, 3.0]), lambda v: neumann(small, many["b"], step=v))
 
@@ -495,3 +568,4 @@ def entries():
         yield from of_user(name)
     yield from checked()
     yield from linear()
+    yield from projected()

@@ -53,6 +53,18 @@ EXPERIMENTS = {
                    "how truncation and damping filter the inverse spectrum, how alike they are (Fig. 6, Eq. 5)"),
         Experiment("ridge-parkinson", "ridge_parkinson",
                    "one ridge penalty per feature, tuned by exact hypergradients, against one from a grid"),
+        Experiment("response-maps", "response_maps",
+                   "what bilevel problems leave open: set-valued responses, lines of outer solutions (Fig. 1)"),
+        Experiment("solution-concepts", "solution_concepts",
+                   "optimistic, pessimistic, cold-start and warm-start solutions of one distillation (Fig. 2)"),
+        Experiment("projections", "projections",
+                   "warm and cold start as projections on solution sets, limit cycles, half-spaces (Fig. 8)"),
+        Experiment("phase-diagram", "phase_diagram",
+                   "where warm start converges, and where fastest: outer step × inner steps × Neumann terms"),
+        Experiment("hypergradient-error", "hypergradient_error",
+                   "errors of hypergradients after t inner steps, under their bounds (paper 002, Fig. 1)"),
+        Experiment("iteration-complexity", "iteration_complexity",
+                   "steps to an accuracy on worst cases: gradient descent, Nesterov, SGD (paper 003)"),
     )
 }
 

@@ -4,6 +4,7 @@ import copy
 import numpy as np
 
 from .._namespace import as_array, broadcast, collapsed, common_dtype, lead, stacked
+from ..operators import BatchedOperator
 from ..problem import Problem
 
 
@@ -12,6 +13,7 @@ class ArrayProblem(Problem):
 
     _takes_batches = True
     _cores = {}
+    _factored = None  # of a fixed H: the name of the array that is factored, and whether H is its Gram matrix (plus βI)
 
     def _store(self, arrays, given=None):
         """Keep checked arrays in their common dtype, where given says which of them decide it, and the batch that they make."""
@@ -59,6 +61,26 @@ class ArrayProblem(Problem):
         return float(value) if shape == () else np.array(np.broadcast_to(value, shape), self.dtype)
 
 
+class FixedHessian(ArrayProblem):
+    """A problem whose H depends on neither u nor w: _spectrum(rcond) factors it, from an array of the shape _factored_shape()."""
+
+    fixed_hessian = True
+
+    def inner_solution(self, u, w0=None):
+        u, w0 = self._u(u), self._w(w0, "w0")
+        shape, s = self._shape(u=u, w0=w0), self._spectrum()
+        return spread(s.inner_run(s.inverse(), u, w0), shape)
+
+
+def symmetric_operator(n, batch, dtype, columns, vectors):
+    """Return a symmetric operator: columns(V) is its product with a vector or a matrix, vectors(v) that of a batch with (..., n)."""
+    from scipy.sparse.linalg import LinearOperator
+
+    if batch:
+        return BatchedOperator((*batch, n, n), dtype, vectors, vectors)
+    return LinearOperator((n, n), matvec=columns, rmatvec=columns, matmat=columns, rmatmat=columns, dtype=dtype)
+
+
 def spread(x, shape):
     """Return vectors x (..., n) as (*shape, n), in memory of their own where axes were missing."""
     return x if x.shape[:-1] == shape else np.array(np.broadcast_to(x, (*shape, x.shape[-1])))
@@ -67,12 +89,12 @@ def spread(x, shape):
 def numbers(name, value):
     """Return value as a finite float, or as a float64 array where it has axes; raises an error that names the argument."""
     if isinstance(value, list | tuple) or np.ndim(value):
-        array = as_array(name, value).astype(np.float64)
+        array = stacked(name, as_array(name, value), 0, np.float64)
     else:
         try:
             array = float(value)
         except (TypeError, ValueError):
             raise TypeError(f"{name}: expected a real number, got {value!r}") from None
-    if not np.isfinite(array).all():
+    if not np.isfinite(collapsed(np.asarray(array), 0)).all():
         raise ValueError(f"{name}: {value!r} is not finite")
     return array

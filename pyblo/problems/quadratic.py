@@ -7,13 +7,13 @@ import numpy as np
 from .. import _namespace, spectral
 from .._namespace import dot, matvec
 from ..operators import BatchedOperator
-from ._arrays import ArrayProblem, numbers, spread
+from ._arrays import FixedHessian, numbers, spread
 
 __all__ = ["Quadratic"]
 
 
 @dataclass(frozen=True, eq=False)
-class Quadratic(ArrayProblem):
+class Quadratic(FixedHessian):
     """f = ½wᵀAw + wᵀBu + ½uᵀCu + dᵀw + eᵀu + c,  F = ½wᵀPw + fᵀw + h  (paper 000, Assumption 3.1).
 
     Arrays may have more axes in front: these broadcast against each other, as in numpy.linalg, and make a batch of problems.
@@ -61,8 +61,8 @@ class Quadratic(ArrayProblem):
     e: np.ndarray | None = None
     c: float = 0.0
 
-    fixed_hessian = True
     _cores = {"A": 2, "B": 2, "P": 2, "d": 1, "f": 1, "h": 0, "C": 2, "e": 1, "c": 0}
+    _factored = "A", False
 
     def __post_init__(self):
         A = symmetric("A", _namespace.matrix("A", self.A))
@@ -103,6 +103,11 @@ class Quadratic(ArrayProblem):
         u, w, shape = self._point(u, w)
         return spread(matvec(self.A, w) + matvec(self.B, u) + self.d, shape)
 
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        curvature = 0.0 if self.C is None else matvec(self.C, u)
+        return spread(matvec(_namespace.transposed(self.B), w) + curvature + self.e, shape)
+
     def outer_value(self, u, w):
         u, w, shape = self._point(u, w)
         return self._number(dot(w, 0.5 * matvec(self.P, w) + self.f) + self.h, shape)
@@ -116,11 +121,6 @@ class Quadratic(ArrayProblem):
 
     def cross(self, u, w):
         return operator(self.B, self._axes_of(u, w))
-
-    def inner_solution(self, u, w0=None):
-        u, w0 = self._u(u), self._w(w0, "w0")
-        shape, s = self._shape(u=u, w0=w0), self._spectrum()
-        return spread(s.inner_run(s.inverse(), u, w0), shape)
 
     def _spectrum(self, rcond=None):
         return spectral.of_symmetric(_symmetric_part(self._small("A")), self._small("B"), self._small("d"), rcond)

@@ -7,9 +7,9 @@ from scipy.linalg import lapack
 
 from .. import _namespace
 from .._namespace import dot, matvec, transposed
-from ..operators import BatchedOperator
 from ..spectral import SymmetricFactor, require_finite
-from ._arrays import ArrayProblem, spread
+from ._arrays import ArrayProblem, spread, symmetric_operator
+from .quadratic import operator
 
 __all__ = ["Ridge"]
 
@@ -109,6 +109,11 @@ class Ridge(ArrayProblem):
         gradient = matvec(transposed(self.X), matvec(self.X, w) - self.y) / self._rows + self.penalties(u)[0] * w
         return spread(gradient, shape)
 
+    def inner_gradient_u(self, u, w):
+        u, w, shape = self._point(u, w)
+        slopes = 0.5 * self.penalties(u)[1] * w**2
+        return spread(slopes.sum(axis=-1, keepdims=True) if self.penalty == "scalar" else slopes, shape)
+
     def outer_value(self, u, w):
         u, w, shape = self._point(u, w)
         return self._number(0.5 * np.mean((matvec(self.X_val, w) - self.y_val) ** 2, axis=-1), shape)
@@ -119,32 +124,19 @@ class Ridge(ArrayProblem):
         return np.zeros((*shape, *self.outer_shape), self.dtype), spread(g, shape)
 
     def hessian(self, u, w):
-        from scipy.sparse.linalg import LinearOperator
+        values = self.penalties(u)[0]
 
-        n, values, batch = self.inner_size, self.penalties(u)[0], self._axes_of(u, w)
-
-        if batch:
-            apply = partial(self._hessian_product, u, penalties=values)
-            return BatchedOperator((*batch, n, n), self.dtype, apply, apply)
-
-        def apply(v):
+        def columns(v):
             return self.X.T @ (self.X @ v) / self._rows + (values * v.T).T
 
-        return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+        vectors = partial(self._hessian_product, u, penalties=values)
+        return symmetric_operator(self.inner_size, self._axes_of(u, w), self.dtype, columns, vectors)
 
     def cross(self, u, w):
-        from scipy.sparse.linalg import LinearOperator, aslinearoperator
-
-        slopes, n, batch = self.penalties(u)[1] * self._w(w), self.inner_size, self._axes_of(u, w)
+        slopes, batch = self.penalties(u)[1] * self._w(w), self._axes_of(u, w)
         if self.penalty == "scalar":
-            return BatchedOperator.of_matrices(slopes[..., None], batch) if batch else aslinearoperator(slopes[:, None])
-        if batch:
-            return BatchedOperator((*batch, n, n), self.dtype, lambda v: slopes * v, lambda v: slopes * v)
-
-        def apply(v):
-            return (slopes * v.T).T
-
-        return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+            return operator(slopes[..., None], batch)
+        return symmetric_operator(self.inner_size, batch, self.dtype, lambda v: (slopes * v.T).T, lambda v: slopes * v)
 
     def inner_solution(self, u, w0=None):
         u, w0 = self._u(u), self._w(w0, "w0")

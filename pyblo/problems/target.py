@@ -6,15 +6,15 @@ import numpy as np
 
 from .. import _namespace, spectral
 from .._namespace import matvec, transposed
-from ..operators import BatchedOperator
-from ._arrays import ArrayProblem, spread
+from ._arrays import spread, symmetric_operator
+from ._held_out import SquaredError
 from .quadratic import operator
 
 __all__ = ["TargetLearning"]
 
 
 @dataclass(frozen=True, eq=False)
-class TargetLearning(ArrayProblem):
+class TargetLearning(SquaredError):
     """f = ½‖Φw − u‖²,  F = ½‖Φₒw − y‖²: H = ΦᵀΦ, M = −Φᵀ, J = Φ⁺  (paper 000, §4.2).
 
     Everything is computed from Φ, never from ΦᵀΦ, whose condition number is the square. Arrays may have more axes in front: these broadcast
@@ -46,8 +46,10 @@ class TargetLearning(ArrayProblem):
     Phi_out: np.ndarray
     y_out: np.ndarray
 
-    fixed_hessian = True
+    _factors_gram = True
     _cores = {"Phi": 2, "Phi_out": 2, "y_out": 1}
+    _factored = "Phi", True
+    _held_out = "Phi_out", "y_out"
 
     def __post_init__(self):
         Phi = _namespace.matrix("Phi", self.Phi)
@@ -75,36 +77,16 @@ class TargetLearning(ArrayProblem):
         u, w, shape = self._point(u, w)
         return spread(matvec(transposed(self.Phi), matvec(self.Phi, w) - u), shape)
 
-    def outer_value(self, u, w):
+    def inner_gradient_u(self, u, w):
         u, w, shape = self._point(u, w)
-        return self._number(0.5 * np.sum((matvec(self.Phi_out, w) - self.y_out) ** 2, axis=-1), shape)
-
-    def outer_gradients(self, u, w):
-        u, w, shape = self._point(u, w)
-        g = matvec(transposed(self.Phi_out), matvec(self.Phi_out, w) - self.y_out)
-        return np.zeros((*shape, *self.outer_shape), self.dtype), spread(g, shape)
+        return spread(u - matvec(self.Phi, w), shape)
 
     def hessian(self, u, w):
-        from scipy.sparse.linalg import LinearOperator
-
-        n, batch = self.inner_size, self._axes_of(u, w)
-
-        if batch:
-            apply = partial(self._hessian_product, u)
-            return BatchedOperator((*batch, n, n), self.dtype, apply, apply)
-
-        def apply(v):
-            return self.Phi.T @ (self.Phi @ v)
-
-        return LinearOperator((n, n), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+        columns, vectors = lambda v: self.Phi.T @ (self.Phi @ v), partial(self._hessian_product, u)
+        return symmetric_operator(self.inner_size, self._axes_of(u, w), self.dtype, columns, vectors)
 
     def cross(self, u, w):
         return operator(-transposed(self._small("Phi")), self._axes_of(u, w))
-
-    def inner_solution(self, u, w0=None):
-        u, w0 = self._u(u), self._w(w0, "w0")
-        shape, s = self._shape(u=u, w0=w0), self._spectrum()
-        return spread(s.inner_run(s.inverse(), u, w0), shape)
 
     def _spectrum(self, rcond=None):
         return spectral.of_gram(self._small("Phi"), rcond)
@@ -112,22 +94,9 @@ class TargetLearning(ArrayProblem):
     def _factored_shape(self):
         return self._small("Phi").shape
 
-    def _outer_root(self):
-        """Return L with LLᵀ = ΦₒᵀΦₒ."""
-        spectral.require_finite(2, Phi_out=self.Phi_out)
-        return transposed(self.Phi_out)
-
     def _hessian_product(self, u, v):
         """Return Hv of vectors (..., n)."""
         return matvec(transposed(self.Phi), matvec(self.Phi, v))
-
-    def _outer_product(self, v):
-        """Return ∂²F/∂w² v."""
-        return matvec(transposed(self.Phi_out), matvec(self.Phi_out, v))
-
-    def _outer_bounded(self):
-        """Return, for each problem, whether F has a lower bound in w: a sum of squares has."""
-        return np.ones(self.batch_shape, bool)
 
     def _core_form(self, rows):
         return "target_learning", tuple(self._flat(rows, Phi=True, Phi_out=True, y_out=True))

@@ -91,6 +91,8 @@ class FunctionProblem(_Functions):
         M v, of the shape of w; needed by forward-mode unrolling.
     inner_value : callable (u, w) -> float, optional
         f.
+    inner_gradient_u : callable (u, w) -> array, optional
+        ∂f/∂u, of the shape of u, for `equilibria.penalty_descent`.
     inner_solution : callable (u, w0) -> array, optional
         The inner solution nearest w0; without it pass inner=GradientDescent(...).
     dtype : dtype
@@ -112,18 +114,27 @@ class FunctionProblem(_Functions):
     array([-2.])
     """
 
-    optional = ("cross_product", "inner_value", "inner_solution")
+    optional = ("cross_product", "inner_value", "inner_gradient_u", "inner_solution")
 
     def __init__(self, outer_shape, inner_shape, *, outer_value, outer_gradients, inner_gradient, hessian_product, cross_adjoint,
-                 cross_product=None, inner_value=None, inner_solution=None, dtype=np.float64):
+                 cross_product=None, inner_value=None, inner_gradient_u=None, inner_solution=None, dtype=np.float64):
         super().__init__(outer_shape, inner_shape, dtype, outer_value, outer_gradients, inner_gradient=inner_gradient,
                          hessian_product=hessian_product, cross_adjoint=cross_adjoint, cross_product=cross_product,
-                         inner_value=inner_value, inner_solution=inner_solution)
+                         inner_value=inner_value, inner_gradient_u=inner_gradient_u, inner_solution=inner_solution)
 
     def inner_value(self, u, w):
         if self._functions["inner_value"] is None:
             return super().inner_value(u, w)
         return self._functions["inner_value"](u, w)
+
+    def inner_gradient_u(self, u, w):
+        if self._functions["inner_gradient_u"] is None:
+            return super().inner_gradient_u(u, w)
+        return self._functions["inner_gradient_u"](u, w)
+
+    @property
+    def has_inner_gradient_u(self):
+        return self._functions["inner_gradient_u"] is not None
 
     def inner_gradient(self, u, w):
         return self._functions["inner_gradient"](u, w)

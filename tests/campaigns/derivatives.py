@@ -73,6 +73,25 @@ class Target(Formulas):
         return pseudoinverse(self.L, self.R, u, self.solve)
 
 
+class Biased(Formulas):
+    """f = ½‖Xw − y‖² + ½β‖w − u‖², F = ½‖X′w − y′‖²."""
+
+    def inner(self, u, w):
+        residual, away = self.X @ w - self.y, w - u
+        return (residual @ residual + self.beta * (away @ away)) / 2
+
+    def gradient(self, u, w):
+        return self.X.T @ (self.X @ w - self.y) + self.beta * (w - u)
+
+    def outer(self, u, w):
+        residual = self.X_val @ w - self.y_val
+        return residual @ residual / 2
+
+    def solution(self, u):
+        unit = self.np.eye(self.X.shape[1], dtype=int)
+        return self.solve(self.X.T @ self.X + unit * self.beta, self.X.T @ self.y + self.beta * u)
+
+
 class Ridge(Formulas):
     """f = ½n⁻¹‖Xw − y‖² + ½wᵀdiag(λ)w, F = ½n′⁻¹‖X′w − y′‖²."""
 
@@ -193,13 +212,20 @@ def target_case(rng, n, m, singular, dtype):
     return Case("TargetLearning", Target, data | exact, problem, *point(rng, n, m, dtype))
 
 
-def samples(rng, n, dtype):
+def samples(rng, n, dtype, rows=None):
     """Training and validation data of n features."""
-    rows, held_out = 2 * n + 3, n + 4
+    rows, held_out = 2 * n + 3 if rows is None else rows, n + 4
     truth = rng.standard_normal(n)
     X, X_val = (rng.standard_normal((count, n)) for count in (rows, held_out))
     y, y_val = (Z @ truth + 0.5 * rng.standard_normal(len(Z)) for Z in (X, X_val))
     return cast({"X": X, "y": y, "X_val": X_val, "y_val": y_val}, dtype)
+
+
+def biased_case(rng, n, dtype):
+    """A BiasedRidge with more rows than features, or with fewer."""
+    rows = 2 * n + 3 if rng.random() < 0.5 else (n + 1) // 2
+    data = samples(rng, n, dtype, rows) | {"beta": np.array(generate.rounded(np.exp(rng.uniform(-2, 2))))}
+    return Case("BiasedRidge", Biased, data, pyblo.BiasedRidge(**data), *point(rng, n, n, dtype))
 
 
 def ridge_case(rng, n, penalty, log, dtype):
@@ -243,6 +269,7 @@ MAKERS = (
     lambda rng, n, m, dtype: ridge_case(rng, n, "diagonal", False, dtype),
     lambda rng, n, m, dtype: ridge_case(rng, n, "scalar", True, dtype),
     lambda rng, n, m, dtype: ridge_case(rng, n, "scalar", False, dtype),
+    lambda rng, n, m, dtype: biased_case(rng, n, dtype),
     lambda rng, n, m, dtype: logistic_case(rng, n, dtype),
 )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the references and the generators lie beside the tests
 
-COUNTS = {"affine": 2000, "exact": 10_000, "cg": 10_000, "cold_limits": 500, "derivatives": 500, "interrupts": 50, "threads": 100}
+COUNTS = {"bounds": 10_000, "exact": 10_000, "cg": 10_000, "cold_limits": 500, "derivatives": 500, "interrupts": 50,
+          "threads": 100, "affine": 2000, "solution_concepts": 2000, "projections": 2000}
 
 
 def arguments():

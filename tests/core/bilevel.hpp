@@ -3,6 +3,7 @@
 #include "algorithms.hpp"
 #include "pyblo/core/hypergrad/unrolled.hpp"
 #include "pyblo/core/loop/alternate.hpp"
+#include "pyblo/core/problem/biased.hpp"
 #include "pyblo/core/problem/quadratic.hpp"
 #include "pyblo/core/problem/ridge.hpp"
 
@@ -31,6 +32,14 @@ template <class T> struct RidgeData {
         w0(g.gather(&C::x0)) {}
   Ridge<T> problem() const {
     return {{X.data(), rows, n, T(1) / T(rows)}, {X_val.data(), 5, n, T(0.2)}, y.data(), y_val.data(), n % 2 == 0, n % 3 != 0};
+  }
+};
+
+template <class T> struct BiasedData : RidgeData<T> {
+  using RidgeData<T>::RidgeData;
+  BiasedRidge<T> problem() const {
+    const Ridge<T> ridge = RidgeData<T>::problem();
+    return {ridge.X, ridge.X_val, ridge.y, ridge.y_val, T(0.5)};
   }
 };
 
@@ -130,9 +139,12 @@ template <class Visit> void each_bilevel(Visit visit) {
   visit("forward quadratic", Hypergradients<QuadraticData>{{ball, 11, Adjoint::identity, false, false}});
   visit("reverse ridge", Hypergradients<RidgeData>{{nesterov, 11, Adjoint::identity, true, false}});
   visit("forward ridge", Hypergradients<RidgeData>{{ball, 11, Adjoint::identity, false, false}});
+  visit("reverse biased", Hypergradients<BiasedData>{{nesterov, 11, Adjoint::identity, true, false}});
+  visit("forward biased", Hypergradients<BiasedData>{{ball, 11, Adjoint::identity, false, false}});
   visit("cold quadratic cg", Loop<QuadraticData>{{plain, 9, Adjoint::cg, false, false}});
   visit("warm quadratic reverse", Loop<QuadraticData>{{ball, 9, Adjoint::identity, true, true}});
   visit("warm ridge neumann", Loop<RidgeData>{{plain, 9, Adjoint::neumann, false, true}});
+  visit("warm biased cg", Loop<BiasedData>{{plain, 9, Adjoint::cg, false, true}});
   visit("cold ridge reverse", Loop<RidgeData>{{nesterov, 9, Adjoint::identity, true, false}});
 }
 

@@ -13,6 +13,7 @@ void bind_dispatch(py::module_&);
 void bind_gram(py::module_&);
 void bind_linear(py::module_&);
 void bind_problem(py::module_&);
+void bind_projections(py::module_&);
 void bind_step(py::module_&);
 void bind_threads(py::module_&);
 
@@ -40,4 +41,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyblo::bind_dispatch(m);
   pyblo::bind_threads(m);
   pyblo::bind_gram(m);
+  pyblo::bind_projections(m);
 }

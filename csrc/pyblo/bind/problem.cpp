@@ -35,6 +35,15 @@ OwnedProblem<T> ridge(const Array<T>& X, const Array<T>& y, const Array<T>& X_va
   return {r, o};
 }
 
+template <class T>
+OwnedProblem<T> biased_ridge(const Array<T>& X, const Array<T>& y, const Array<T>& X_val, const Array<T>& y_val, const Array<T>& beta) {
+  Owners o;
+  BiasedData<T> b{o.matrix(X), o.matrix(X_val), {}, {}, o.number(beta)};
+  b.y = o.vector(y, b.X.rows), b.y_val = o.vector(y_val, b.X_val.rows);
+  require(b.X.cols == b.X_val.cols, "X and X_val do not fit");
+  return {b, o};
+}
+
 using Steps = Array<double>;  // α: one, or one for each problem
 
 template <class T> Owned<InnerData<T>> descent(const OwnedProblem<T>& p, const Steps& step, double momentum, bool nesterov, index steps,
@@ -114,6 +123,8 @@ template <class T> void bind(py::module_& m, const char* name) {
   m.def("target_learning", &target_learning<T>, py::arg("Phi").noconvert(), py::arg("Phi_out").noconvert(), py::arg("y_out").noconvert());
   m.def("ridge", &ridge<T>, py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("X_val").noconvert(),
         py::arg("y_val").noconvert(), py::arg("diagonal"), py::arg("log"));
+  m.def("biased_ridge", &biased_ridge<T>, py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("X_val").noconvert(),
+        py::arg("y_val").noconvert(), py::arg("beta").noconvert());
   const auto step = py::arg("step").noconvert();
   py::class_<P>(m, name)
       .def("descent", &descent<T>, step, py::arg("momentum"), py::arg("nesterov"), py::arg("steps"), py::arg("tol"))

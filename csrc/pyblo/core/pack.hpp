@@ -58,6 +58,12 @@ template <class R, int N> inline Pack<R, N> select(Mask<R, N> m, Pack<R, N> a, P
   return Pack<R, N>(m.v ? a.v : b.v);
 }
 template <class R, int N> inline bool any(Mask<R, N> m) {
+#if defined(__AVX512F__)
+  if constexpr (N * sizeof(R) == 64) return _mm512_test_epi64_mask((__m512i)m.v, (__m512i)m.v) != 0;
+#endif
+#if defined(__AVX2__)
+  if constexpr (N * sizeof(R) == 32) return !_mm256_testz_si256((__m256i)m.v, (__m256i)m.v);
+#endif
   bool found = false;
   for (int i = 0; i < N; ++i) found |= m.v[i] != 0;
   return found;

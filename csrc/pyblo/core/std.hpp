@@ -1,5 +1,8 @@
-// The one door to the standard library; NVRTC brings its own mathematics and has no such headers.
+// The one door to the standard library and to the processor's own instructions; NVRTC brings its own mathematics and has no such headers.
 #pragma once
 #if !defined(__CUDACC_RTC__)
 #include <math.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 #endif

@@ -33,24 +33,31 @@ class Division {
   int last_live_;
 };
 
-// each(item, scratch, pulse) for every item, each worker with `bytes` of working memory; on the caller's thread in their order where asked
-template <class Run> void share_out(index count, index bytes, const Run& each, Pulse& pulse, bool on_caller = false) {
-  constexpr index most = 16;  // items at a time, where there are many: to fetch one costs as much as a tiny problem
-  const index at_once = count / 256 < 1 ? 1 : count / 256 > most ? most : count / 256, items = (count + at_once - 1) / at_once;
-  const auto run = [&](index item, Scratch scratch, Pulse& own) {
-    const index end = (item + 1) * at_once < count ? (item + 1) * at_once : count;
-    for (index k = item * at_once; k < end && !own.stopped; ++k) each(k, scratch, own);
+// run(begin, end, scratch, pulse) for all items, some at a time, each worker with `bytes` of working memory; on the caller's thread in their
+// order where asked
+template <class Run> void share_out_portions(index count, index bytes, const Run& run, Pulse& pulse, bool on_caller = false) {
+  constexpr index most = 32;  // where there are many: to fetch one costs as much as a tiny problem
+  const index share = count / (16 * num_threads()), at_once = share < 1 ? 1 : share > most ? most : share, portions = (count + at_once - 1) / at_once;
+  const auto portion = [&](index k, Scratch scratch, Pulse& own) {
+    run(k * at_once, (k + 1) * at_once < count ? (k + 1) * at_once : count, scratch, own);
   };
 
   if (on_caller) {
     const Buffer memory(bytes);
-    for (index item = 0; item < items && !pulse.stopped; ++item) run(item, memory.scratch(), pulse);
+    for (index k = 0; k < portions && !pulse.stopped; ++k) portion(k, memory.scratch(), pulse);
     return;
   }
-  const Buffer memory(workers(items) * (bytes + 64));
-  for_each(items, [&](index item, int worker, Pulse& own) {
-    run(item, Scratch{memory.data() + worker * ((bytes + 63) / 64 * 64), 0}, own);
+  const Buffer memory(workers(portions) * (bytes + 64));
+  for_each(portions, [&](index k, int worker, Pulse& own) {
+    portion(k, Scratch{memory.data() + worker * ((bytes + 63) / 64 * 64), 0}, own);
   }, pulse);
+}
+
+// run(item, scratch, pulse) for every item, likewise
+template <class Run> void share_out(index count, index bytes, const Run& run, Pulse& pulse, bool on_caller = false) {
+  share_out_portions(count, bytes, [&](index begin, index end, Scratch scratch, Pulse& own) {
+    for (index item = begin; item < end && !own.stopped; ++item) run(item, scratch, own);
+  }, pulse, on_caller);
 }
 
 }  // namespace pyblo

@@ -39,13 +39,6 @@ template <class T> struct Sources {
     for (int l = 0; l < lanes; ++l) of[l] = array + (first + (l < live ? l : live - 1)) * stride;
   }
 
-  // Asks for the arrays one after the other: the rows that load() reads jump from one to the next, which no prefetcher foresees
-  void prefetch(index size) const {
-    constexpr index line = 64 / index(sizeof(R));
-    for (int l = 0; l < (shared ? 1 : lanes); ++l)
-      for (index i = 0; i < size; i += line) __builtin_prefetch(of[l] + i);
-  }
-
   // Elements at … at + count − 1 of every problem, count ≤ lanes
   void load(index at, int count, T* to) const {
     if (shared) {
@@ -79,50 +72,94 @@ template <class T> void unpack(const T* from, index size, real_t<T>* to, index s
     for (int l = 0; l < live; ++l) to[l * stride + i] = lane(from[i], l);
 }
 
+// Not zero where a and b have other bits
+template <class R, int N> inline Mask<R, N> difference(Pack<R, N> a, Pack<R, N> b) {
+  using Bits = typename Mask<R, N>::V;
+  return Mask<R, N>(Bits(a.v) ^ Bits(b.v));
+}
+
 // How far the (n, n) matrices are from symmetric
 template <class T> struct Asymmetry {
   T gap = T(0), size = T(0);  // the largest |a_ij − a_ji| and |a_ij|; a NaN stays
 
   void see(T a, T b) {
-    const T d = magnitude(a - b), s = magnitude(a);
-    gap = select((d > gap) | !(d == d), d, gap), size = larger(s, size);
+    const T d = magnitude(a - b);
+    gap = select((d > gap) | !(d == d), d, gap);
   }
+  void see_size(T a) { size = larger(magnitude(a), size); }
   T ratio() const { return select(gap == T(0), T(0), gap / size); }
 };
 
 // The lower triangles of the (n, n) matrices for operator/symmetric.hpp, by square blocks of as many rows as there are lanes
-template <class T> void pack_symmetric(const Sources<T>& from, index n, T* to, Asymmetry<T>& asymmetry) {
-  constexpr int lanes = Scalar<T>::lanes;
-  T below[lanes][lanes], above[lanes][lanes];
-  Asymmetry<T> found = asymmetry;
-  if (n <= 64) from.prefetch(n * n);
-  for (index r = 0; r < n; r += lanes)
-    for (index c = 0; c <= r; c += lanes) {
-      const int rows = int(n - r < lanes ? n - r : lanes), cols = int(n - c < lanes ? n - c : lanes);
-      for (int i = 0; i < rows; ++i) from.load((r + i) * n + c, cols, below[i]);
-      for (int j = 0; j < cols && c < r; ++j) from.load((c + j) * n + r, rows, above[j]);
-      for (int i = 0; i < rows; ++i) {
-        const int last = c < r ? cols : i + 1;
-        T* const row = to + Symmetric<T>::place(r + i, c, n);
-        const index stride = Symmetric<T>::place(r + i, c + 1, n) - Symmetric<T>::place(r + i, c, n);
-        for (int j = 0; j < last; ++j) {
-          row[j * stride] = below[i][j];
-          found.see(below[i][j], c < r ? above[j][i] : below[j][i]);
-        }
+template <class T> class SymmetricPacking {
+ public:
+  SymmetricPacking(const Sources<T>& from, index n, T* to) : from_(from), n_(n), to_(to) {}
+
+  void run(Asymmetry<T>& asymmetry) const {
+    for (index r = 0; r < n_; r += lanes)
+      for (index c = 0; c <= r; c += lanes) {
+        const mask_t<T> differ = r + lanes > n_ ? block<false, false>(r, c) : c < r ? block<true, false>(r, c) : block<true, true>(r, c);
+        if (any(differ)) examine(r, c, asymmetry);  // rare
+      }
+    if (any(!(asymmetry.gap == T(0))))
+      for (index k = 0; k < Symmetric<T>::storage(n_); ++k) asymmetry.see_size(to_[k]);
+  }
+
+ private:
+  static constexpr int lanes = Scalar<T>::lanes, height = int(Symmetric<T>::height);
+  static_assert(lanes % height == 0 || height % lanes == 0);
+
+  T* place(index i, index j) const { return to_ + Symmetric<T>::place(i, j, n_); }
+  // Writes the rows from r and the columns from c, of the squares on the diagonal both triangles; says where those above the diagonal
+  // have other bits. From the last row up, so that on the diagonal what a row is compared with has been written.
+  template <bool Whole, bool Diagonal> mask_t<T> block(index r, index c) const {
+    const int rows = Whole ? lanes : int(n_ - r), cols = c < r ? lanes : rows;
+    mask_t<T> differ = false;
+    T row[lanes];
+    const auto compare = [&](int j, int begin) {
+      for (int i = begin; i < rows; ++i) differ = differ | difference(row[i], *place(r + i, c + j));
+    };
+    for (int i = rows; i-- > 0;) {
+      from_.load((r + i) * n_ + c, Whole ? lanes : cols, row);
+      const int square = (i / height + 1) * height, end = c < r ? cols : square < cols ? square : cols;
+      T* const to = place(r + i, c);
+      const index stride = Whole ? height : place(r + i, c + 1) - to;
+      for (int j = 0; j < end; ++j) to[j * stride] = row[j];
+      if (Diagonal || c == r) compare(i, i + 1);
+    }
+    if (Diagonal) return differ;
+    for (int j = 0; j < cols && c < r; ++j) {
+      from_.load((c + j) * n_ + r, Whole ? lanes : rows, row);
+      compare(j, 0);
+    }
+    return differ;
+  }
+
+  // A block that is not symmetric to the bit: how far from it, and squares on the diagonal that have the lower triangle twice
+  void examine(index r, index c, Asymmetry<T>& found) const {
+    T above[lanes];
+    const int rows = int(n_ - r < lanes ? n_ - r : lanes), cols = c < r ? lanes : rows;
+    for (int j = 0; j < cols; ++j) {
+      from_.load((c + j) * n_ + r, rows, above);
+      for (int i = c < r ? 0 : j + 1; i < rows; ++i) {
+        found.see(*place(r + i, c + j), above[i]);
+        if (c == r && i / height == j / height) *place(r + j, r + i) = *place(r + i, r + j);
       }
     }
-  asymmetry = found;
-  for (index i = 0; i < n; ++i)  // the squares on the diagonal are full
-    for (index j = i + 1; j < n && j % Symmetric<T>::height; ++j) to[Symmetric<T>::place(i, j, n)] = to[Symmetric<T>::place(j, i, n)];
-}
+  }
+
+  const Sources<T>& from_;
+  index n_;
+  T* to_;
+};
 
 // One (n, n) matrix by its lower triangle, mirrored; by square blocks of registers
 template <class R> void mirror(const R* a, index n, R* to, Asymmetry<R>& asymmetry) {
   using Register = Pack<R, register_bytes / int(sizeof(R))>;
   constexpr int lanes = Scalar<Register>::lanes;
-  Asymmetry<Register> found;
+  Asymmetry<R> found = asymmetry;
   const auto see = [&](index i, index j) {
-    asymmetry.see(a[i * n + j], a[j * n + i]);
+    found.see(a[i * n + j], a[j * n + i]);
     to[i * n + j] = to[j * n + i] = a[i * n + j];
   };
   const index whole = n / lanes * lanes;
@@ -134,7 +171,11 @@ template <class R> void mirror(const R* a, index n, R* to, Asymmetry<R>& asymmet
         std::memcpy(&above[k], a + (c + k) * n + r, sizeof(Register));
       }
       transpose(above);
-      for (int k = 0; k < lanes; ++k) found.see(below[k], above[k]);
+      Mask<R, lanes> differ = false;
+      for (int k = 0; k < lanes; ++k) differ = differ | difference(below[k], above[k]);
+      if (any(differ))  // rare
+        for (int k = 0; k < lanes; ++k)
+          for (int l = 0; l < lanes; ++l) found.see(lane(below[k], l), lane(above[k], l));
       if (c == r) {  // above is its transpose: the part beyond the diagonal comes from there
         for (int k = 0; k < lanes; ++k)
           for (int l = k + 1; l < lanes; ++l) below[k].v[l] = above[k].v[l];
@@ -146,11 +187,9 @@ template <class R> void mirror(const R* a, index n, R* to, Asymmetry<R>& asymmet
     }
   for (index i = whole; i < n; ++i)
     for (index j = 0; j <= i; ++j) see(i, j);
-  for (int l = 0; l < lanes; ++l) {
-    const R gap = lane(found.gap, l);
-    asymmetry.gap = gap > asymmetry.gap || gap != gap ? gap : asymmetry.gap;
-    asymmetry.size = larger(lane(found.size, l), asymmetry.size);
-  }
+  if (found.gap != 0)
+    for (index k = 0; k < n * n; ++k) found.see_size(to[k]);
+  asymmetry = found;
 }
 
 }  // namespace pyblo

@@ -77,10 +77,10 @@ void multiply_columns(const R* at, index rows, index cols, const R* x, R* y) {
 }
 #endif
 
-// Of a real matrix both forms are given; of a matrix of packs one or both
+// Of a real matrix both forms are given, and lanes may share it; of a matrix of packs one or both
 template <class T, class V>
 void multiply(Solo, const T* a, const T* at, index rows, index cols, const V* x, V* y) {
-  if (Scalar<T>::lanes == 1 || !a)
+  if (Scalar<V>::lanes == 1 || !a)
     multiply_columns(at, rows, cols, x, y);
   else
     multiply_rows(a, rows, cols, x, y);

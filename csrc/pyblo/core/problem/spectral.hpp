@@ -8,8 +8,9 @@
 
 namespace pyblo {
 
-template <class T> struct SpectralInner {
-  Dense<T> V, K;         // (n, r), (r, m)
+// Matrix: Dense<T>, or one of real numbers that all lanes share
+template <class T, class Matrix> struct SpectralInner {
+  Matrix V, K;           // (n, r), (r, m)
   const T *damping, *k;  // (r,) ρλ and ρ∘Vᵀd
 
   index scratch_size() const { return 2 * V.cols; }
@@ -30,9 +31,9 @@ template <class T> struct SpectralInner {
   }
 };
 
-template <class T, class P> struct SpectralHypergradient {
+template <class T, class P, class Matrix> struct SpectralHypergradient {
   P problem;
-  Dense<T> V, K;
+  Matrix V, K;
 
   template <class G> T run(G team, const T* u, const T* w, T* grad, T* grad_w, T* t, T* between) const {
     const T value = problem.outer(team, u, w, grad, grad_w);

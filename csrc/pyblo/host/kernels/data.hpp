@@ -39,7 +39,13 @@ template <class R> struct RidgeData {
   bool diagonal, log;
 };
 
-template <class R> using ProblemData = std::variant<QuadraticData<R>, TargetData<R>, RidgeData<R>, CallbackProblem<R>>;
+template <class R> struct BiasedData {
+  MatrixData<R> X, X_val;
+  VectorData<R> y, y_val, beta;
+};
+
+template <class R>
+using ProblemData = std::variant<QuadraticData<R>, TargetData<R>, RidgeData<R>, BiasedData<R>, CallbackProblem<R>>;
 
 // A recurrence, with the step of each problem
 struct RuleData {
@@ -136,12 +142,14 @@ template <class R> index inner_size_of(const ProblemData<R>& problem) {
   if (const auto* q = std::get_if<QuadraticData<R>>(&problem)) return q->A.cols;
   if (const auto* t = std::get_if<TargetData<R>>(&problem)) return t->phi.cols;
   if (const auto* r = std::get_if<RidgeData<R>>(&problem)) return r->X.cols;
+  if (const auto* b = std::get_if<BiasedData<R>>(&problem)) return b->X.cols;
   return std::get<CallbackProblem<R>>(problem).inner_size();
 }
 template <class R> index outer_size_of(const ProblemData<R>& problem) {
   if (const auto* q = std::get_if<QuadraticData<R>>(&problem)) return q->B.cols;
   if (const auto* t = std::get_if<TargetData<R>>(&problem)) return t->phi.rows;
   if (const auto* r = std::get_if<RidgeData<R>>(&problem)) return r->diagonal ? r->X.cols : 1;
+  if (const auto* b = std::get_if<BiasedData<R>>(&problem)) return b->X.cols;
   return std::get<CallbackProblem<R>>(problem).outer_size();
 }
 

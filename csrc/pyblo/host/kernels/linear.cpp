@@ -29,11 +29,10 @@ template <class T> struct Loaded {
   // Reads the matrices and right-hand sides; returns whether the matrices are symmetric enough
   bool read(const Systems<R>& systems, Group g, const Answers& out) {
     Asymmetry<T> asymmetry;
-    const R* const first = systems.a + g.first * systems.stride;
     if constexpr (alone)
-      mirror(first, n, a, asymmetry);
+      mirror(systems.a + g.first * systems.stride, n, a, asymmetry);
     else
-      pack_symmetric(Sources<T>(systems.a, systems.stride, g.first, g.live), n, a, asymmetry);
+      SymmetricPacking<T>(Sources<T>(systems.a, systems.stride, g.first, g.live), n, a).run(asymmetry);
     const T ratios = asymmetry.ratio();
     if (n) a[0] = select(ratios == ratios, a[0], ratios);  // a NaN above the diagonal shows too
     bool fair = true;
@@ -65,6 +64,27 @@ template <class T> void write(const Report<T>& r, Group g, const Answers& out) {
   }
 }
 
+// Reads matrices into the cache, many at a time and one after the other, as a prefetcher likes it: packing jumps from matrix to matrix, and
+// waited for memory twice as long. (Instructions to prefetch them did not help.)
+template <class R> class Ahead {
+ public:
+  Ahead(const Systems<R>& systems, Group last)
+      : at_(systems.a), stride_(systems.stride), end_(systems.stride * (last.first + last.live)) {}
+  // Those of a group, and what else makes it a burst
+  void reach(Group g) {
+    constexpr index burst = (1 << 17) / index(sizeof(R)), line = 64 / index(sizeof(R));
+    const index own = (g.first + g.live) * stride_, begin = g.first * stride_;
+    if (own <= done_) return;
+    done_ = begin + burst > own ? begin + burst : own;
+    if (done_ > end_) done_ = end_;
+    for (index k = begin; k < done_; k += line) asm volatile("" : : "r"(at_[k]));
+  }
+
+ private:
+  const R* at_;
+  index stride_, end_, done_ = 0;
+};
+
 // run(loaded, group, work, pulse) for the groups of a batch in packs of T; layout(T*, scratch) lays out the work
 template <class T, class R, class Layout, class Run>
 void solve_packs(const Systems<R>& systems, const Answers& out, const Layout& layout, const Run& run, Pulse& pulse) {
@@ -75,13 +95,18 @@ void solve_packs(const Systems<R>& systems, const Answers& out, const Layout& la
   R* const alone = nullptr;
   const Division division(systems.count, Scalar<T>::lanes);
   const index most = bytes(pack) > bytes(alone) ? bytes(pack) : bytes(alone);
-  share_out(division.items(), most, [&](index item, Scratch s, Pulse& own) {
-    const Group g = division.group(item);
-    const auto one = [&]<class U>(U* kind) {
-      Loaded<U> loaded(s, systems.n);
-      if (loaded.read(systems, g, out)) write(run(loaded, g, layout(kind, s), own), g, out);
-    };
-    division.packed(item) ? one(pack) : one(alone);
+  share_out_portions(division.items(), most, [&](index begin, index end, Scratch scratch, Pulse& own) {
+    Ahead<R> ahead(systems, division.group(end - 1));
+    for (index item = begin; item < end && !own.stopped; ++item) {
+      const Group g = division.group(item);
+      const auto one = [&]<class U>(U* kind) {
+        Scratch s = scratch;
+        Loaded<U> loaded(s, systems.n);
+        ahead.reach(g);
+        if (loaded.read(systems, g, out)) write(run(loaded, g, layout(kind, s), own), g, out);
+      };
+      division.packed(item) ? one(pack) : one(alone);
+    }
   }, pulse);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "data.hpp"
 #include "gram.hpp"
+#include "pyblo/core/problem/biased.hpp"
 #include "pyblo/core/problem/quadratic.hpp"
 #include "pyblo/core/problem/ridge.hpp"
 #include "pyblo/core/problem/target.hpp"
@@ -20,14 +21,27 @@ template <class T> class Load {
   using Square = std::conditional_t<alone, BlasDense<T>, Symmetric<T>>;
 
   Load(Group group, Scratch& scratch) : group_(group), scratch_(scratch) {}
-  index number() const { return group_.first; }
+  index first() const { return group_.first; }  // number of the first problem
 
   const T* vector(const VectorData<R>& v) { return array(v.a, v.size, v.stride); }
+  T number(const VectorData<R>& v) {
+    const T* const one = vector(v);
+    return scratch_.base ? one[0] : T(0);
+  }
 
   Dense<T> matrix(const MatrixData<R>& m) {
     const T* const a = array(m.a, m.rows * m.cols, m.stride);
     if constexpr (alone) return {a, m.at ? m.at : transposed(a, m.rows, m.cols), m.rows, m.cols};
     return {a, nullptr, m.rows, m.cols};
+  }
+  // f(matrices): of real numbers where all problems share them, which then take the cache of one
+  template <class F> auto matrices(const MatrixData<R>& first, const MatrixData<R>& second, F f) {
+    if constexpr (!alone)
+      if (first.at && second.at) {
+        const auto shared = [](const MatrixData<R>& m) { return Dense<R>{m.a, m.at, m.rows, m.cols}; };
+        return f(shared(first), shared(second));
+      }
+    return f(matrix(first), matrix(second));
   }
   Dense<T> full(const MatrixData<R>& m) {  // symmetric
     const T* const a = array(m.a, m.rows * m.cols, m.stride);
@@ -39,7 +53,7 @@ template <class T> class Load {
     } else {
       T* const a = scratch_.take<T>(Symmetric<T>::storage(m.rows));
       Asymmetry<T> unused;
-      if (scratch_.base) pack_symmetric(Sources<T>(m.a, m.stride, group_.first, group_.live), m.rows, a, unused);
+      if (scratch_.base) SymmetricPacking<T>(Sources<T>(m.a, m.stride, group_.first, group_.live), m.rows, a).run(unused);
       return {a, m.rows};
     }
   }
@@ -59,12 +73,14 @@ template <class T> class Load {
   rule_t<T> rule(const RuleData& r) const { return {wide(r.step), r.momentum, r.nesterov}; }
 
   Quadratic<T, Square> problem(const QuadraticData<R>& q) {
-    const T* const h = vector(q.h);
-    return {symmetric(q.A), matrix(q.B), full(q.P), vector(q.d), vector(q.f), scratch_.base ? h[0] : T(0)};
+    return {symmetric(q.A), matrix(q.B), full(q.P), vector(q.d), vector(q.f), number(q.h)};
   }
   TargetLearning<T, Design> problem(const TargetData<R>& t) { return {gram(t.phi, T(1)), gram(t.phi_out, T(1)), vector(t.y_out)}; }
   Ridge<T, Design> problem(const RidgeData<R>& r) {
     return {gram(r.X, T(R(1) / R(r.X.rows))), gram(r.X_val, T(R(1) / R(r.X_val.rows))), vector(r.y), vector(r.y_val), r.diagonal, r.log};
+  }
+  BiasedRidge<T, Design> problem(const BiasedData<R>& b) {
+    return {gram(b.X, T(1)), gram(b.X_val, T(1)), vector(b.y), vector(b.y_val), number(b.beta)};
   }
   CallbackProblem<R> problem(const CallbackProblem<R>& p) { return p; }
 

@@ -25,17 +25,18 @@ template <class T, class P> Inner<T> inner_part(const P& problem, const DescentD
 }
 
 template <class T, class P> Inner<T> inner_part(const P&, const SpectralInnerData<real_t<T>>& d, Load<T>& load) {
-  const SpectralInner<T> inner{load.matrix(d.V), load.matrix(d.K), load.vector(d.damping), load.vector(d.k)};
-  const index madds = 2 * inner.V.madds() + inner.K.madds();
-  return {bytes_of([&](Scratch& s) { s.take<T>(inner.scratch_size()); }), madds,
-          [=](const T* u, const T* start, T* w, Scratch s, Pulse&) {
-            return inner.run(Solo{}, u, start, w, s.take<T>(inner.scratch_size()));
-          }};
+  return load.matrices(d.V, d.K, [&]<class M>(M V, M K) -> Inner<T> {
+    const SpectralInner<T, M> inner{V, K, load.vector(d.damping), load.vector(d.k)};
+    return {bytes_of([&](Scratch& s) { s.take<T>(inner.scratch_size()); }), 2 * V.madds() + K.madds(),
+            [=](const T* u, const T* start, T* w, Scratch s, Pulse&) {
+              return inner.run(Solo{}, u, start, w, s.take<T>(inner.scratch_size()));
+            }};
+  });
 }
 
 template <class T, class P> Inner<T> inner_part(const P&, const InnerFunction<real_t<T>>& f, Load<T>& load) {
   if constexpr (Load<T>::alone)
-    return {0, 1 << 14, [&f, k = load.number()](const T* u, const T* start, T* w, Scratch, Pulse&) { return f(k, u, start, w); }};
+    return {0, 1 << 14, [&f, k = load.first()](const T* u, const T* start, T* w, Scratch, Pulse&) { return f(k, u, start, w); }};
   else
     return {};
 }
@@ -123,7 +124,7 @@ template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, cons
   if (d.basis) implicit.basis = load.matrix(*d.basis);
   if constexpr (Load<T>::alone)
     if (d.gram) implicit.gram = load.symmetric(*d.gram);
-  implicit.project = &d.project, implicit.number = load.number();
+  implicit.project = &d.project, implicit.number = load.first();
   return implicit_part<T>(p, implicit);
 }
 
@@ -151,21 +152,23 @@ template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, cons
 }
 
 template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, const SpectralData<real_t<T>>& d, Load<T>& load) {
-  const SpectralHypergradient<T, P> whole{p, load.matrix(d.V), load.matrix(d.K)};
-  const index rank = whole.V.cols, m = p.outer_size(), n = p.inner_size();
-  return {bytes_of([&](Scratch& s) { s.take<T>(rank), s.take<T>(m); }), p.madds() + whole.V.madds() + whole.K.madds(),
-          [=](const T* u, const T*, const T* w, Gradients<T> out, Scratch s, Pulse&) {
-            using W = wide_t<T>;
-            T *const t = s.take<T>(rank), *const between = s.take<T>(m);
-            fill(Solo{}, n, T(0), out.adjoint);  // never formed
-            const T value = whole.run(Solo{}, u, w, out.outer, out.inner, t, between);
-            return Hyper<T>{value, {select(finite(Solo{}, m, out.outer), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)}};
-          }};
+  return load.matrices(d.V, d.K, [&]<class M>(M V, M K) -> Hypergradient<T> {
+    const SpectralHypergradient<T, P, M> whole{p, V, K};
+    const index rank = V.cols, m = p.outer_size(), n = p.inner_size();
+    return {bytes_of([&](Scratch& s) { s.take<T>(rank), s.take<T>(m); }), p.madds() + V.madds() + K.madds(),
+            [=](const T* u, const T*, const T* w, Gradients<T> out, Scratch s, Pulse&) {
+              using W = wide_t<T>;
+              T *const t = s.take<T>(rank), *const between = s.take<T>(m);
+              fill(Solo{}, n, T(0), out.adjoint);  // never formed
+              const T value = whole.run(Solo{}, u, w, out.outer, out.inner, t, between);
+              return Hyper<T>{value, {select(finite(Solo{}, m, out.outer), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)}};
+            }};
+  });
 }
 
 template <class T, class P> Hypergradient<T> hypergradient_part(const P&, const HypergradientFunction<real_t<T>>& f, Load<T>& load) {
   if constexpr (Load<T>::alone)
-    return {0, 1 << 14, [&f, k = load.number()](const T* u, const T* start, const T* w, Gradients<T> out, Scratch, Pulse&) {
+    return {0, 1 << 14, [&f, k = load.first()](const T* u, const T* start, const T* w, Gradients<T> out, Scratch, Pulse&) {
       return f(k, u, start, w, out);
     }};
   else

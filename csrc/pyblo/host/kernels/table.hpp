@@ -2,6 +2,7 @@
 #pragma once
 #include "gram.hpp"
 #include "linear.hpp"
+#include "projections.hpp"
 #include "single.hpp"
 #include "steps.hpp"
 
@@ -12,6 +13,7 @@ template <class R> struct RealKernels {
   SingleKernels<R> single;
   StepKernels<R> steps;
   GramKernels<R> gram;
+  ProjectionKernels<R> projections;
 };
 
 struct Kernels {

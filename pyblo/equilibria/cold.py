@@ -1,15 +1,18 @@
-"""Where the algorithms arrive: solutions of bilevel problems in closed form."""
+"""Cold start: its limit in closed form, or the certificate that there is none."""
+from functools import partial
+
 import numpy as np
 import scipy.linalg
 
-from . import _parts, _plan
-from ._ending import Ending
-from ._reduced import reduce
-from .methods import CG, Exact, require
-from .result import Equilibrium
-from .status import Status
+from .. import _parts, _plan
+from .._reduced import reduce
+from ..methods import Exact
+from ..result import Equilibrium
+from ..status import Status
+from ._batch import equilibria
+from ._loops import residual
 
-__all__ = ["Equilibrium", "cold_start"]
+__all__ = ["cold_start", "cold_start_residual"]
 
 
 def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
@@ -20,7 +23,7 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian.
     u0, w0 : array_like
         Where the loop starts; w0 is zero where None. Axes in front broadcast against those of the problem and make a batch.
@@ -46,40 +49,50 @@ def cold_start(problem, u0, w0=None, method=Exact(), *, inner=None):
     >>> limit.u, limit.success
     (array([1., 7.]), True)
     """
-    run = _plan.check(problem, method, inner, "auto")
-    require(problem._affine, f"problem: the loop of {type(problem).__name__} is not known to be affine; Quadratic and TargetLearning are")
-    require(not isinstance(method, CG), "method: CG is not affine in the outer gradient; its limit has no closed form")
-    require(getattr(run, "steps", 0) is not None, "inner: GradientDescent until a tolerance is not affine; give it steps")
+    run = _plan.check_affine(problem, method, inner)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
-    shape = problem._shape(u0=u, w0=w)
-    if not shape:
-        return _limit(problem, _plan.make(problem, method, run, "spectral"), run, u, w)
-    owners, us, ws = problem._owners(shape), _parts.rows_of(u, shape), _parts.rows_of(w, shape)
-    each, last = [], None
-    for owner, one_u, one_w in zip(owners.tolist(), us, ws, strict=True):  # each has a rank and a certificate of its own
-        if owner != last:
-            one = problem._at(owner)
-            plan, last = _plan.make(one, method, run, "spectral"), owner
-        each.append(_limit(one, plan, run, one_u, one_w))
-    return _together(problem, shape, each)
+    return equilibria(problem, lambda one: (one, _plan.make(one, method, run, "spectral")), partial(_limit, run), u0=u, w0=w)
 
 
-def _together(problem, shape, each):
-    """Return the Equilibrium of a batch from those of its problems."""
-    def stacked(name, core):
-        rows = [getattr(one, name) for one in each]
-        rows = [np.full(core, np.nan, problem.dtype) if row is None else row for row in rows]
-        return np.array(rows, problem.dtype).reshape(*shape, *core)
+def cold_start_residual(problem, u, w, w0=None, *, method=Exact(), inner=None):
+    """Return how far (u, w) is from a cold-start equilibrium: w = Ξ(u, w₀), and the hypergradient at w is zero (paper 000, Def. 3.1).
 
-    ending = Ending(shape, np.array([one.status for one in each], np.int32), lambda k: each[k].message, str)
-    indices = (index if len(index) > 1 else index[0] for index in np.ndindex(shape))
-    certificate = {index: one.certificate for index, one in zip(indices, each, strict=True) if one.certificate}
-    fun, max_step = (np.array([getattr(one, name) for one in each], np.float64).reshape(shape) for name in ("fun", "max_step"))
-    u, w = stacked("u", problem.outer_shape), stacked("w", problem.inner_shape)
-    return Equilibrium(u, w, fun, ending.status, ending.message, certificate, max_step)
+    The larger of ‖w − Ξ(u, w₀)‖ and ‖MᵀR(Pw + f)‖, each over the norms of the terms that cancel in it:
+    ‖w‖ + ‖w₀‖ + ‖R_in‖‖Mu + d‖ and ‖RM‖(‖P‖‖w‖ + ‖f‖), where ‖w‖ counts as 1 at least. It lies between 0 and 1;
+    rounding leaves a small multiple of ε·κ.
+
+    Parameters
+    ----------
+    problem : Quadratic, TargetLearning or BiasedRidge
+        A problem with a fixed Hessian.
+    u, w : array_like
+        The pair. Axes in front broadcast against those of the problem and make a batch.
+    w0 : array_like, optional
+        Where every inner run starts; zero where None.
+    method, inner
+        As in `cold_start`.
+
+    Returns
+    -------
+    float or ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `cold_start`.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.eye(2), B=-np.eye(2), P=np.diag([1.0, 0.0]), f=[-1.0, 0.0])
+    >>> pyblo.equilibria.cold_start_residual(problem, [1.0, 7.0], [1.0, 7.0])
+    0.0
+    """
+    return residual(problem, method, inner, u, w, problem._w(w0, "w0") if w0 is None else w0)
 
 
-def _limit(problem, plan, run, u, w):
+def _limit(run, prepared, u, w):
+    problem, plan = prepared
     method, u = plan.method, u.astype(np.float64)
     reduced = reduce(problem, plan, run, w)
     X, Y = reduced.factors

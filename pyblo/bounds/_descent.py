@@ -1,0 +1,192 @@
+"""Inexact hypergradient descent along a run (paper 003; MATH §7)."""
+import numpy as np
+
+from .._namespace import as_array, matvec, norm, transposed, where
+from ..methods import check_number, require
+from ._ball import affine_maximum, spectral_norm
+from ._rates import _factor, _plain, counts
+from ._smoothness import smoothness
+
+__all__ = ["gradient_mapping", "inexact_descent", "lipschitz", "schedule"]
+
+
+def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
+    """Return the bound of the mean of ‖∇F*(u_s)‖² over the first 1, 2, …, S outer steps of a run, from the errors δ_s of its
+    hypergradients,
+
+        (1/S) Σ_{s<S} ‖∇F*(u_s)‖² ≤ (1/S) [2(F*(u₀) − F*(u_S))/β + Σ_{s<S} δ_s²],    β ≤ 1/L_{F*}  (paper 003, IHD bound).
+
+    It holds as it stands for projected steps u₊ = Π(u − βĝ) on a closed convex set that holds u₀, with the gradient mapping
+    G = (u − Π(u − β∇F*(u)))/β in place of ∇F*: with φ(y) = ∇F*ᵀ(y − u) + ‖y − u‖²/(2β), F*(u₊) − F*(u) ≤ φ(u₊), and by its strong
+    convexity φ(u₊) ≤ min φ + βδ²/2 ≤ −β‖G‖²/2 + βδ²/2.
+
+    Parameters
+    ----------
+    problem : Quadratic, TargetLearning, BiasedRidge or Ridge
+        The problem.
+    u : BilevelResult, History, or array_like of shape (..., S + 1, *outer_shape)
+        The iterates u₀ … u_S.
+    step : float
+        The outer step β.
+    errors : array_like
+        δ_s, measured or bounded (`itd`, `aid_cg`, `a_posteriori`), of shape (..., S) or a number; entries beyond S are left out.
+    w0 : array_like, optional
+        Which inner solution F* is of where H is singular, the nearest to w₀; zero where None.
+    smooth : float, optional
+        L_{F*}; `lipschitz` of the iterates where None.
+
+    Returns
+    -------
+    ndarray, shape (..., S)
+        Entry S − 1 is the bound of the mean over the first S steps. F* is measured at the iterates: no minimum has to be known.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, and a step beyond 1/L_{F*}.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.diag([1.0, 3.0]), B=np.eye(2), P=np.eye(2))
+    >>> run = pyblo.cold_start(problem, [3.0, 9.0], method=pyblo.CG(maxiter=1), inner=pyblo.GradientDescent(steps=9), step=0.5, maxiter=3)
+    >>> errors = pyblo.bounds.aid_cg(pyblo.bounds.constants(problem, run.history.u, step=1 / 3), 9, 1)
+    >>> pyblo.bounds.inexact_descent(problem, run, 0.5, errors).shape
+    (3,)
+    """
+    u = _iterates(problem, u)
+    step = check_number("step", step, positive=True)
+    smooth = np.asarray(lipschitz(problem, u) if smooth is None else check_number("smooth", smooth))
+    bad = step * smooth > 1
+    if np.any(bad):
+        raise ValueError(f"step: {step:g} is beyond 1/L = {1 / np.max(smooth):g} of F*, for which there is no bound; choose a smaller one"
+                         f"{where(bad)}")
+    count = u.shape[-2] - 1
+    errors = as_array("errors", errors).astype(np.float64)
+    require(np.all(errors >= 0), "errors: expected numbers ≥ 0")
+    require(errors.ndim == 0 or errors.shape[-1] >= count,
+            f"errors: has {errors.shape[-1:]} entries for {count} steps; expected one for each")
+    along = np.moveaxis(u, -2, 0)  # the batch axes of the problem stay the last ones
+    values = np.stack([np.asarray(problem.outer_value(at, problem.inner_solution(at, w0)), np.float64) for at in along], axis=-1)
+    squares = np.cumsum(np.broadcast_to(errors[..., :count] if errors.ndim else errors, (*errors.shape[:-1], count)) ** 2, axis=-1)
+    return (2 * (values[..., :1] - values[..., 1:]) / step + squares) / np.arange(1, count + 1)
+
+
+def lipschitz(problem, u):
+    """Return an upper bound L_{F*} of ‖∇²F*‖, F*(u) = F(u, w(u)): where H is fixed ‖JᵀPJ‖, everywhere; of a Ridge on a box of u.
+
+    For Ridge, with W, Q upper bounds of ‖w‖, ‖q‖ on the box and a, b of ‖λ′∘w‖, ‖λ′∘q‖ (where u = log λ the smaller of λmax·W and
+    ‖Xᵀy/n‖ + ‖XᵀX/n‖W, since λ∘w = Xᵀy/n − XᵀXw/n, and likewise),
+
+        L_{F*} = [min(aQ, bW) where u = log λ] + 2ab/μ + η₁a²/μ².
+
+    Parameters
+    ----------
+    problem : Quadratic, TargetLearning, BiasedRidge or Ridge
+        The problem.
+    u : BilevelResult, History, or array_like of shape (..., S, *outer_shape)
+        Points, such as the iterates of a run; the bound holds on the least box that contains them, so between them too.
+
+    Returns
+    -------
+    float or ndarray
+
+    Raises
+    ------
+    ValueError
+        For another problem, or where H may be singular on the box.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.diag([1.0, 3.0]), B=np.eye(2), P=np.eye(2))
+    >>> round(pyblo.bounds.lipschitz(problem, np.zeros((1, 2))), 9)
+    1.0
+    """
+    u = _iterates(problem, u)
+    require(getattr(problem, "smoothness", None) is None and (problem._affine or problem._moving_gram),
+            f"problem: the constant of F* is not known for {type(problem).__name__}; pass smooth=")
+    low, high = u.min(axis=-2), u.max(axis=-2)
+    return _plain((_fixed if problem._affine else _ridge)(problem, low, high))
+
+
+def _fixed(problem, low, high):
+    s, mu = problem._spectrum(), smoothness(problem, low)
+    values = s.values.astype(np.float64)
+    response = np.divide(1, values, out=np.zeros_like(values), where=values > 0)[..., None] * s.cross.astype(np.float64)
+    reduced = transposed(transposed(s.vectors.astype(np.float64)) @ problem._outer_root().astype(np.float64)) @ response
+    up = 1 + 8 * mu.unit * (mu.L / mu.mu)
+    return np.broadcast_to((up * spectral_norm(reduced)) ** 2, np.shape(mu.mu))
+
+
+def _ridge(problem, low, high):
+    s = smoothness(problem, low)  # H grows with u
+    X, y, X_val, y_val = (x.astype(np.float64) for x in (problem.X, problem.y, problem.X_val, problem.y_val))
+    moment, outer = matvec(transposed(X), y) / X.shape[-2], matvec(transposed(X_val), y_val) / X_val.shape[-2]
+    gram, P = transposed(X) @ X / X.shape[-2], transposed(X_val) @ X_val / X_val.shape[-2]
+    W = norm(moment) / s.mu
+    g = affine_maximum(P, -outer)(W)
+    Q, top = g / s.mu, spectral_norm(gram)
+    if problem.log:
+        slope = problem._penalties(high)[1].astype(np.float64).max(axis=-1, initial=0.0)
+        a, b = np.minimum(slope * W, norm(moment) + top * W), np.minimum(slope * Q, g + top * Q)
+        curvature = np.minimum(a * Q, b * W)
+    else:
+        a, b, curvature = W, Q, 0.0
+    return (1 + 64 * s.unit) * (curvature + 2 * a * b / s.mu + s.eta1 * (a / s.mu) ** 2)
+
+
+def _iterates(problem, u):
+    """Return iterates as (..., S, m)."""
+    u = getattr(u, "history", u)
+    require(u is not None, "u: this loop kept no history; run it with history=True, or pass the iterates")
+    u, core = as_array("u", getattr(u, "u", u)), len(problem.outer_shape)
+    require(u.ndim > core and u.shape[u.ndim - core - 1] > 0,
+            f"u: shape {u.shape} is not that of iterates; expected (..., S, {', '.join(map(str, problem.outer_shape))})")
+    return problem._u(u) if problem._takes_batches else np.stack([problem._u(one) for one in u])
+
+
+def gradient_mapping(u, gradient, step, project):
+    """Return G = (u − Π(u − β∇F*))/β, which is ∇F* where nothing is projected: what projected descent drives to zero.
+
+    Parameters
+    ----------
+    u, gradient : array_like, shape (..., m)
+        A point of the set, and the gradient there.
+    step : float
+        β.
+    project : callable
+        Π, the projection on a closed convex set.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> pyblo.bounds.gradient_mapping([0.5, 0.0], [2.0, 2.0], 0.5, lambda u: np.maximum(u, 0))
+    array([1., 0.])
+    """
+    u, gradient, step = as_array("u", u), as_array("gradient", gradient), check_number("step", step, positive=True)
+    return (u - project(u - step * gradient)) / step
+
+
+def schedule(q, s):
+    """Return t_s = k_s = ⌈log(s+1)/(1−q)⌉, inner steps at outer step s with which the mean of ‖∇F*‖² falls as O(1/S) (paper 003; MATH §7).
+
+    Parameters
+    ----------
+    q : float
+        The contraction factor, a bound for all u.
+    s : int or array_like of int
+        Outer steps, from 0.
+
+    Returns
+    -------
+    int or ndarray of int
+
+    Examples
+    --------
+    >>> import pyblo
+    >>> pyblo.bounds.schedule(0.5, [0, 1, 2, 10])
+    array([0, 2, 3, 5])
+    """
+    count = np.ceil(np.log1p(counts("s", s)) / (1 - _factor("q", q))).astype(np.int64)
+    return int(count) if count.ndim == 0 else count
