@@ -37,7 +37,7 @@ class Increments:
     turning : (ndarray, ndarray), shape (..., p, q) each, or None
         X₀ and X₁, where X is the range of X₀ + βX₁ in them.
     full : (ndarray, ndarray, ndarray) or None
-        S₀ and S₁ of cold start, where inner runs are full, and ‖K‖: the other eigenvalues of I + S are zero, and defective.
+        S₀, S₁ and the moduli of the terms of S₁ for cold start, where inner runs are full: the other eigenvalues of I + S are zero.
     step, unit : ndarray
         β in the unit of `unit`: β itself is step / unit.
     J : ndarray, shape (..., N, m)
@@ -125,7 +125,7 @@ class Increments:
         full = self.full
         if full is not None:
             kept = np.diagonal(one(full[0], 2)) == 0
-            full = *(one(part, 2)[np.ix_(kept, kept)] for part in full[:2]), one(full[2], 0)
+            full = tuple(one(part, 2)[np.ix_(kept, kept)] for part in full)
         k2, square = one(self.drift(np.zeros(X.shape[0])), 1), np.ix_(inside, inside)
         return Increments(
             X[:, own], one(self.Y, 2)[own], one(self.y, 1)[own], one(self.fixed, 2)[square], one(self.linear, 2)[square], turning,
@@ -187,8 +187,8 @@ def warm(problem, spectrum, response, a, moved, step):
 
 
 def _within(Q, Z):
-    """Return S₀ and S₁ of u⁺ = u − βQZu + … on the range of Q, and ‖QZ‖; −1 in S₀ stands for the columns that a problem lacks."""
-    return -np.eye(Q.shape[-1]) * ~np.any(Q != 0, axis=-2)[..., None, :], -(Z @ Q), length(Z)
+    """Return `full` of u⁺ = u − βQZu + … on the range of Q; −1 in S₀ stands for the columns that a problem lacks."""
+    return -np.eye(Q.shape[-1]) * ~np.any(Q != 0, axis=-2)[..., None, :], -(Z @ Q), np.abs(Z) @ np.abs(Q)
 
 
 def _range(F, reduced, least):

@@ -5,8 +5,8 @@ With C = I + S and Dₖ = Cᵏ − I, Rₖ = Σ_{j<k} Cʲ,
     D₂ₖ = (2I + Dₖ) Dₖ,    R₂ₖ = (2I + Dₖ) Rₖ,
 
 so that slow modes keep their digits: they are small numbers in D, and would be 1 minus a small number in C. No eigenvectors are formed
-or inverted, so a defective or nearly defective C is no special case; what grows carries a power of two, so that nothing overflows but
-what is asked for.
+or inverted, so a defective or nearly defective C is no special case. Columns that grow carry a power of two each, so that nothing
+overflows but what is asked for, and what is not excited does not hide what is.
 """
 import numpy as np
 
@@ -22,20 +22,20 @@ def advance(S, v, d, t):
     """Return Σ_{j<t} vⱼ for vⱼ₊₁ = vⱼ + S vⱼ + d, shapes (..., q, q), (..., q), (..., q); inf or NaN where it overflows."""
     S, v, q = *_with_drive(S, v, d), S.shape[-1]
     eye = np.eye(S.shape[-1])
-    difference, exponent = S, np.zeros(S.shape[:-2], np.int64)  # D = 2^exponent · difference
-    sums, sums_exponent = np.broadcast_to(eye, S.shape), exponent
+    none = np.zeros(S.shape[:-1], np.int64)
+    difference, sums = (S, none), (np.broadcast_to(eye, S.shape), none)  # D and R, as matrices and the exponents of their columns
     total = np.zeros(np.broadcast_shapes(v.shape, S.shape[:-1]))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         while t:
             if t & 1:
-                total = total + _scaled(matvec(sums, v), sums_exponent)
-                v = v + _scaled(matvec(difference, v), exponent)
+                total = total + _applied(*sums, v)
+                v = v + _applied(*difference, v)
             t >>= 1
             if t:
-                shift = np.maximum(exponent, 0)  # 2I + D = 2^shift · ahead
-                ahead = 2 * _scaled(eye, -shift, 2) + _scaled(difference, exponent - shift, 2)
-                sums, sums_exponent = _tamed(ahead @ sums, sums_exponent + shift)
-                difference, exponent = _tamed(ahead @ difference, exponent + shift)
+                D, exponent = difference
+                shift = np.maximum(exponent, 0)
+                ahead = 2 * _scaled(eye, -shift[..., None, :]) + _scaled(D, (exponent - shift)[..., None, :]), shift  # 2I + D
+                sums, difference = _product(*ahead, *sums), _product(*ahead, *difference)
     return total[..., :q]
 
 
@@ -49,14 +49,23 @@ def _with_drive(S, v, d):
     return bordered, np.concatenate([v, np.ones((*v.shape[:-1], 1))], axis=-1)
 
 
-def _scaled(x, exponent, axes=1):
-    """Return 2^exponent · x, x with some axes behind those of the exponent."""
-    if not exponent.any():
-        return x
-    return np.ldexp(x, np.clip(exponent, -WIDE, WIDE).astype(np.int32)[(..., *[None] * axes)])
+def _applied(A, exponent, v):
+    return matvec(A, _scaled(v, exponent))
 
 
-def _tamed(matrix, exponent):
-    size = np.abs(matrix).max(axis=(-2, -1), initial=0.0)
+def _product(A, a, B, b):
+    """Return A diag(2^a) B diag(2^b), as a matrix of moderate numbers and the exponents of its columns."""
+    if a.any():
+        sizes = np.where(B != 0, np.frexp(B)[1] + a[..., None], -WIDE)
+        most = sizes.max(axis=-2)
+        most = np.where(most > -WIDE, most, 0)
+        B, b = _scaled(B, a[..., None] - most[..., None, :]), b + most
+    C = A @ B
+    size = np.abs(C).max(axis=-2, initial=0.0)
     shift = np.where(size > LARGE, np.frexp(size)[1], 0)
-    return _scaled(matrix, -shift, 2), np.minimum(exponent + shift, WIDE)
+    return _scaled(C, -shift[..., None, :]), np.minimum(b + shift, WIDE)
+
+
+def _scaled(x, exponent):
+    """Return 2^exponent · x."""
+    return np.ldexp(x, np.clip(exponent, -WIDE, WIDE).astype(np.int32)) if exponent.any() else x

@@ -22,7 +22,12 @@ class Verdict:
     @cached_property
     def mode(self):
         """The eigenvalue of I + S that decides, as a Mode; None where there are none."""
-        return _stability.worst(self.known.S, self.eps, np.linalg.norm(self.known.Y))
+        known = self.known
+        return _stability.worst(known.modes(known.step), self.eps, self._terms if known.full is None else known.step * known.full[2])
+
+    @property
+    def _terms(self):
+        return np.abs(self.known.Y) @ np.abs(self.known.X)
 
     @property
     def inside(self):
@@ -58,7 +63,7 @@ class Verdict:
             U, _, Vt = np.linalg.svd(known.held)
             move = known.J @ U[:, 0]
             return {"eigenvalue": 1.0 + 0.0j, "eigenvector": move / norm(move), "start": Vt[0]}
-        vector = known.X @ self.mode.vector
+        vector = known.X @ (self.mode.vector if known.full is None else _stability.eigenvector(known.S, self.mode.value - 1))
         vector = vector.real if not np.any(vector.imag) else vector
         return {"eigenvalue": self.mode.value, "eigenvector": vector / np.linalg.norm(vector)}
 
@@ -112,7 +117,7 @@ class Verdict:
                              "for every outer step; add a regulariser to the outer objective, or use Exact()")
         free, S = np.eye(len(known.S)), known.S
         if not self.inside:
-            bound, free, S = _stability.unstable_projector(known.S, self.eps, np.linalg.norm(known.Y))
+            bound, free, S = _stability.unstable_projector(known.S, self.eps, self._terms)
             noise = 100 * len(known.S) * self.eps * norm(np.abs(known.Y) @ np.abs(z) + np.abs(known.y))
             if np.linalg.norm(bound.T @ known.start(z, k2)) > noise:
                 raise ValueError(f"z0: there is no limit from here{place}. {self.text}")

@@ -21,7 +21,7 @@ def affine_map(problem, algorithm="cold", *, method=Exact(), inner=None, step=No
 
     Parameters
     ----------
-    problem : Quadratic or TargetLearning
+    problem : Quadratic, TargetLearning or BiasedRidge
         A problem with a fixed Hessian; of a batch, one map each.
     algorithm : {"cold", "warm"}
     method : Exact, Damped, Neumann, FixedPoint, Identity or Unrolled

@@ -182,6 +182,75 @@ def test_a_defective_eigenvalue_one_grows_linearly(algorithm, inner):
     assert np.linalg.norm(steps[1] - steps[0]) <= 100 * EPS * 3000 * np.linalg.norm(late[2])
 
 
+def test_a_nilpotent_core_grows_quadratically():
+    # K = XY with YX = 9 [[0, 1], [0, 0]]: K³ = 0. Rounding takes its double eigenvalue zero apart by the root of ε.
+    S, T = np.eye(4)[:2], np.eye(4)[1:3]  # TSᵀ = [[0, 1], [0, 0]]
+    L = np.vstack([np.eye(2), np.eye(2)])
+    problem = pyblo.Quadratic(np.diag([1.0, 1, 4, 4]), np.vstack([4 * T - S, 4 * (S - T)]), L @ L.T, f=L @ [1.0, 2.0])
+    for algorithm in ("cold", "warm"):
+        affine = affine_map(problem, algorithm, method=pyblo.Identity(), step=0.125)
+        assert not affine.converges and affine.stable_steps == (0.0, 0.0)
+        assert "defective" in affine.explain() and abs(affine.rate - 1) <= 100 * np.sqrt(EPS)
+        z0 = affine.start(np.arange(4.0))
+        late = np.array([affine.iterate(z0, t) for t in (100, 200, 300, 400)])
+        third, size = np.diff(late, n=3, axis=0), np.linalg.norm(late)
+        assert np.linalg.norm(np.diff(late, n=2, axis=0)[0]) > 1 and np.linalg.norm(third) <= 100 * EPS * 400 * size
+
+
+def test_a_response_that_the_outer_objective_does_not_see():
+    # K = BᵀPA⁻¹B = 0 while BᵀP ≠ 0: u moves as long as w is not w*(u), and stands still at any u. E has to be exact for that.
+    case = integers(1)._replace(
+        A=np.diag([1.0, 4.0]), B=np.array([[1.0], [-4.0]]), P=np.ones((2, 2)), d=np.zeros(2), f=np.zeros(2),
+        u=np.array([3.0]), w0=np.array([5.0, 1.0]), rank=2, kappa=4.0, top=4.0)
+    for inner in (pyblo.GradientDescent(steps=2, step=0.125), pyblo.Proximal(0.5)):
+        affine = affine_map(problem_of(case), "warm", method=pyblo.Identity(), inner=inner, step=0.0625)
+        E, c = exact_maps.affine(exact_maps.one_step(case, "warm", pyblo.Identity(), inner, 0.0625), 3)
+        z0 = affine.start(case.u, case.w0)
+        assert affine.converges and affine.rate < 1 and affine.fixed_points[1].shape == (3, 1)
+        for t in (1, 10, 10**9):
+            exact, _ = exact_maps.iterate(E, c, exact_maps.first_state(case, "warm", inner), t)
+            assert np.linalg.norm(affine.iterate(z0, t) - exact) <= 100 * EPS * np.linalg.norm(exact) / (1 - affine.rate)
+        assert np.linalg.norm(affine.limit(z0) - exact) <= 100 * EPS * np.linalg.norm(exact) / (1 - affine.rate)
+        assert abs(affine.rate - np.sort(np.abs(np.linalg.eigvals(array(E))))[-2]) <= 100 * EPS
+    together = affine_map(problem_of(case), "warm", method=pyblo.Identity(), inner=inner, step=[0.0625, 0.125])
+    assert abs(together.rate[0] - affine.rate) <= 100 * EPS and together.converges.all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_without_inner_steps_w_stands_still(seed):
+    case, method, inner = integers(seed), pyblo.Identity(), pyblo.GradientDescent(steps=0, step=1.0)
+    affine = affine_map(problem_of(case), "warm", method=method, inner=inner, step=0.25)
+    E, c = exact_maps.affine(exact_maps.one_step(case, "warm", method, inner, 0.25), affine.size)
+    size = affine.size
+    change = E - fmpq_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
+    point, basis = affine.fixed_points
+    assert basis.shape == (size, size - change.rank()) and not affine.converges
+    bordered = fmpq_mat([[*(change[i, j] for j in range(size)), c[i, 0]] for i in range(size)])
+    assert (point is None) == (bordered.rank() > change.rank())
+    z0 = affine.start(case.u, case.w0)
+    end, exact = affine.iterate(z0, 10**6), exact_maps.iterate(E, c, exact_maps.first_state(case, "warm", inner), 10**6)[0]
+    assert np.linalg.norm(end - exact) <= 100 * EPS * np.linalg.norm(exact)
+
+
+def test_slow_full_warm_start_converges():
+    # K = diag(1, 10⁻⁷), β = 1: the eigenvalue 0 of full warm start is defective; 1 − 10⁻⁷ is simple.
+    problem = pyblo.Quadratic(np.eye(2), -np.eye(2), np.diag([1.0, 1e-7]), f=[-1.0, -1e-7])
+    affine = affine_map(problem, "warm", step=1.0)
+    assert affine.converges and affine.rate == pytest.approx(1 - 1e-7, abs=4 * EPS)
+    assert np.linalg.norm(affine.limit(affine.start([5.0, 3.0])) - 1) <= 30 * EPS * 1e7
+
+
+def test_what_is_not_excited_does_not_overflow():
+    # K = diag(1, 16), β = ½: u₂ is multiplied by −7 at every step, and starts where it stands still.
+    problem = pyblo.Quadratic(np.eye(2), np.diag([-1.0, -4.0]), np.eye(2), f=[-1.0, 0.0])
+    for algorithm in ("cold", "warm"):
+        affine = affine_map(problem, algorithm, step=0.5)
+        assert affine.rate == 7.0
+        assert np.array_equal(affine.iterate(affine.start([5.0, 0.0]), 10**9)[:2], [1.0, 0.0])
+        assert np.isinf(affine.iterate(affine.start([5.0, 1e-300]), 10**9)).all()
+        assert np.linalg.norm(affine.iterate(affine.start([5.0, 2.0**-840]), 300)[:2] - [1.0, 7.0**300 * 2.0**-840]) <= 3e3 * EPS
+
+
 @ALGORITHMS
 def test_the_unit_circle_apart_from_one_is_bounded_and_has_no_limit(algorithm):
     # K = 1, β = 2: u alternates about 1.

@@ -100,6 +100,22 @@ def test_empty_batches_and_empty_variables(algorithm):
 
 
 @both
+@pytest.mark.parametrize("kind", [kind for kind in zoo.ARRAYS if kind.fixed_hessian], ids=lambda kind: kind.__name__)
+def test_every_affine_family_takes_the_steps_of_its_loop(algorithm, kind):
+    problem = zoo.made(kind)
+    (u, w), run = zoo.point(problem), getattr(pyblo, f"{algorithm}_start")
+    kappa = np.linalg.cond(problem.hessian(u, w) @ np.eye(problem.inner_size)) if kind is not pyblo.TargetLearning else 100.0
+    for method, inner in PAIRS:
+        affine = affine_map(problem, algorithm, method=method, inner=inner, w0=w)
+        z0 = affine.start(u, *([w] if algorithm == "warm" else []))
+        for t in (1, 20):
+            loop = run(problem, u, w, method=method, inner=inner, tol=0.0, maxiter=t, history=False)
+            state = loop.u.ravel() if algorithm == "cold" else np.concatenate([loop.u.ravel(), loop.w.ravel()])
+            growth = campaign.Trial.growth(affine.matrix, t)
+            assert np.linalg.norm(affine.iterate(z0, t) - state) <= 100 * EPS * kappa**2 * t * growth * np.linalg.norm([*z0, *state])
+
+
+@both
 def test_float32_stays_float32(algorithm):
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 5), (2, 5), (2,))]
@@ -123,13 +139,12 @@ def described(problem):
 
 def entries():
     """Every array argument."""
-    for kind in (pyblo.Quadratic, pyblo.TargetLearning):
-        arrays = zoo.ARRAYS[kind]
-        for argument, value in arrays.items():
+    for kind in (kind for kind in zoo.ARRAYS if kind.fixed_hessian):
+        for argument, value in zoo.ARRAYS[kind].items():
             yield zoo.Entry(
                 f"{kind.__name__}.dynamics.evaluated", argument, value,
-                lambda given, kind=kind, arrays=arrays, argument=argument: described(kind(**arrays | {argument: given})))
-        problem = kind(**arrays)
+                lambda given, kind=kind, argument=argument: described(zoo.made(kind, **{argument: given})))
+        problem = zoo.made(kind)
         u, w = zoo.point(problem)
         cold, warm = affine_map(problem, "cold", step=zoo.STEP), affine_map(problem, "warm", step=zoo.STEP)
         for argument, value, call in (
