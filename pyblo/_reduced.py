@@ -158,7 +158,7 @@ def between(problem, spectrum, response, inner_response, w0):
 def _seen(problem, spectrum, rows, root):
     """Return VᵀL, zero where all of it is the rounding of V: the outer objective sees null(A) alone, and no u moves it."""
     eps = float(np.finfo(problem.dtype).eps)
-    condition = spectrum.condition ** (0.5 if problem._factors_gram else 1.0)
+    condition = spectrum.condition ** (0.5 if problem._factored[1] else 1.0)
     noise = np.minimum(10 * max(problem.inner_size, 1) * eps * condition, np.sqrt(eps))
     return np.where(np.asarray(length(rows) > noise * length(root))[..., None, None], rows, 0.0)
 

@@ -44,7 +44,6 @@ class Problem(abc.ABC):
     symmetric = True
     batch_shape = ()
     _takes_batches = False  # of u and w; True where the core has a copy of the problem, so that no function of the user is called
-    _factors_gram = False  # whether the factors of H are those of Φ in H = ΦᵀΦ, whose condition number is the root of that of H
     _moving_gram = False  # whether H(u) is a fixed Gram matrix plus penalties, which _factory() factors at each u
 
     @property

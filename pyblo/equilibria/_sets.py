@@ -97,7 +97,7 @@ def solution_sets(problem):
     J = -V @ (spectrum.cross.astype(wide) / values[:, None])
     w_bar = -V @ (spectrum.offset.astype(wide) / values)
     f = problem.outer_gradients(np.zeros(problem.outer_shape), np.zeros(problem.inner_shape))[1].reshape(-1).astype(wide)
-    gram = problem._factors_gram
+    gram = problem._factored[1]
     condition = (values.max(initial=0.0) / values) ** (0.5 if gram else 1.0)
     eps = max(problem.inner_size, problem.outer_size, L.shape[1], 1) * float(np.finfo(problem.dtype).eps)
     P = least_squares(L, eps * spectral_norm(L))

@@ -13,7 +13,8 @@ class ArrayProblem(Problem):
 
     _takes_batches = True
     _cores = {}
-    _factored = None  # of a fixed H: the name of the array that is factored, and whether H is its Gram matrix (plus βI)
+    # Of a fixed H: the array that is factored, and whether H is its Gram matrix (plus βI), whose condition number is then the square
+    _factored = None
 
     def _store(self, arrays, given=None):
         """Keep checked arrays in their common dtype, where given says which of them decide it, and the batch that they make."""

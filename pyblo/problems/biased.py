@@ -52,7 +52,6 @@ class BiasedRidge(SquaredError):
     _: KW_ONLY
     beta: float
 
-    _factors_gram = True
     _cores = {"X": 2, "y": 1, "X_val": 2, "y_val": 1, "beta": 0}
     _factored = "X", True
 

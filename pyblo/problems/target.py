@@ -46,7 +46,6 @@ class TargetLearning(SquaredError):
     Phi_out: np.ndarray
     y_out: np.ndarray
 
-    _factors_gram = True
     _cores = {"Phi": 2, "Phi_out": 2, "y_out": 1}
     _factored = "Phi", True
     _held_out = "Phi_out", "y_out"

@@ -38,4 +38,10 @@ template <class T, class G> mask_t<T> finite(G team, index n, const T* x) {
   return is_finite(team.template sum<T>(n, [=](index i, T s) { return s + (x[i] - x[i]); }));
 }
 
+// The same where the norm of x is known: one that is finite says it all, one that is not may have overflowed
+template <class T, class G> mask_t<T> finite(G team, index n, const T* x, wide_t<T> size) {
+  const mask_t<T> sure = convert_mask<T>(is_finite(size));
+  return any(!sure) ? sure | finite(team, n, x) : sure;
+}
+
 }  // namespace pyblo

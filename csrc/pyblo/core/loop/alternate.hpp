@@ -67,7 +67,7 @@ template <class T> struct Walk {
     }));
     if (k == 0) limit = W(outer.tol) * larger(W(1), size);
     const mask_t<W> settled = mask_t<W>(!outer.warm) | ((change <= W(outer.tol) * larger(W(1), w_size)) & mask_t<W>(k > 0));
-    const mask_t<T> sound = finite(team, m, fresh) & finite(team, n, w) & is_finite(hyper.value) & !(hyper.report.status == T(DIVERGED));
+    const mask_t<T> sound = finite(team, m, fresh, size) & finite(team, n, w, w_size) & is_finite(hyper.value) & !(hyper.report.status == T(DIVERGED));
     const mask_t<T> here = running & sound, told = here | mask_t<T>(k == 0);
     team.each(m, [=](index i) { grad[i] = select(told, fresh[i], grad[i]); });
     out.value = select(here, hyper.value, out.value);

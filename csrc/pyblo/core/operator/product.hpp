@@ -37,12 +37,25 @@ template <int Count, class T, class V> void multiply_some_rows(const T* a, index
   for (int k = 0; k < Count; ++k) y[k] = s[k];
 }
 
+// Eight at a time, and the last ones in two parts that are alike: one row alone would wait for each of its terms
 template <class T, class V> void multiply_rows(const T* a, index rows, index cols, const V* x, V* y) {
-  index i = 0;
-  for (; i + 8 <= rows; i += 8) multiply_some_rows<8>(a + i * cols, cols, x, y + i);
-  if (i + 4 <= rows) multiply_some_rows<4>(a + i * cols, cols, x, y + i), i += 4;
-  if (i + 2 <= rows) multiply_some_rows<2>(a + i * cols, cols, x, y + i), i += 2;
-  if (i < rows) multiply_some_rows<1>(a + i * cols, cols, x, y + i);
+  const auto take = [&]<int Count>() {
+    multiply_some_rows<Count>(a, cols, x, y);
+    a += Count * cols, y += Count, rows -= Count;
+  };
+  while (rows >= 12 || rows == 8) take.template operator()<8>();
+  if (rows > 10) take.template operator()<6>();
+  if (rows > 8) take.template operator()<5>();
+  switch (rows) {
+    case 7: return take.template operator()<7>();
+    case 6: return take.template operator()<6>();
+    case 5: return take.template operator()<5>();
+    case 4: return take.template operator()<4>();
+    case 3: return take.template operator()<3>();
+    case 2: return take.template operator()<2>();
+    case 1: return take.template operator()<1>();
+    default: return;
+  }
 }
 
 #if !defined(__CUDACC__)
