@@ -157,7 +157,7 @@ def draw(seed, number):
     singular, diagonal, steep = number % 2 == 1, number % 3 == 2, number % 5 == 4
     n, m = int(rng.integers(1 + singular, LARGEST + 1)), int(rng.integers(1, LARGEST + 1))
     rank, p = int(rng.integers(1, n)) if singular else n, int(rng.integers(1, n + 1))
-    L, most = 2.0 ** rng.integers(-3, 4), 10 ** (rng.uniform(3, 6) if steep else rng.uniform(0, 2.5))
+    L, most = float(2.0 ** rng.integers(-3, 4)), 10 ** (rng.uniform(3, 6) if steep else rng.uniform(0, 2.5))
     values = _spread(rng, rank, most, L)
     A = _with_values(_orthogonal(rng, n, diagonal), values)
     root = _orthogonal(rng, n, diagonal)[..., :p] * np.sqrt(_spread(rng, p, 10.0, 1.0))[:, None, :]
@@ -168,8 +168,8 @@ def draw(seed, number):
     P = root @ transposed(root)
     return Block(
         seed, number, np.arange(BLOCK), A, B, (P + transposed(P)) / 2, d, -matvec(root, target), root, target, rank, values.min(-1), L,
-        rng.standard_normal((BLOCK, m)), rng.standard_normal((BLOCK, n)), rng.uniform(0.3, 1.7) / L, int(rng.integers(1, 41)),
-        L * 10 ** rng.uniform(-3, 0.5))
+        rng.standard_normal((BLOCK, m)), rng.standard_normal((BLOCK, n)), float(rng.uniform(0.3, 1.7) / L), int(rng.integers(1, 41)),
+        float(L * 10 ** rng.uniform(-3, 0.5)))
 
 
 def _spread(rng, size, most, top):

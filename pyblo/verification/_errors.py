@@ -1,6 +1,6 @@
 """How fast approximate hypergradients are claimed to converge: Theorems 2.1 to 2.4 of paper 002, by measured errors and their bounds."""
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -43,9 +43,15 @@ class Task:
         """Return the inner run of gradient descent."""
         return GradientDescent(steps, step=self.step)
 
-    def beyond(self, gradient, bound):
+    @cached_property
+    def outside(self):
+        """ε‖M‖‖g‖ where H is singular: M has rounding outside the range of H, which k terms of a series multiply by r(0) = αk."""
+        M, size = norm(self.problem.cross(self.u, self.w).todense().reshape(len(self.w), -1)), norm(self.slope(self.w))
+        return np.where(self.constants.singular, EPS * self.step * M * size, 0.0)
+
+    def beyond(self, gradient, bound, terms=0):
         """Return how much an error exceeds its bound, in a tenth of the floor of rounding: ε·κ(c₁ + c₃) and what cancels."""
-        return units(np.maximum(norm(gradient - self.exact) - bound, 0.0), self.constants.floor / 10)
+        return units(np.maximum(norm(gradient - self.exact) - bound, 0.0), self.constants.floor / 10 + terms * self.outside)
 
 
 @lru_cache(1)
@@ -68,7 +74,7 @@ def _worst(deviations):
 def _iterative(block):
     t = task(block)
     return _worst(
-        t.beyond(hypergradient(t.problem, t.u, method=Unrolled(steps, t.step), route="iterate").grad, bounds.itd(t.constants, steps))
+        t.beyond(hypergradient(t.problem, t.u, method=Unrolled(steps, t.step), route="iterate").grad, bounds.itd(t.constants, steps), steps)
         for steps in STEPS[1:])
 
 
@@ -96,7 +102,7 @@ def _implicit(method, bound):
         t = task(block)
         return _worst(
             t.beyond(hypergradient(t.problem, t.u, method=method(k, t.step), inner=t.run(steps), route="iterate").grad,
-                     bound(t.constants, steps, k))
+                     bound(t.constants, steps, k), k)
             for steps in STEPS for k in SOLVES)
 
     return measure

@@ -1,4 +1,4 @@
-"""What the inner problem is claimed to do: Lemmas C.1 and C.2 of paper 000, and the solution sets by least squares that they are held to."""
+"""What inner solutions are claimed to be: Lemmas C.1 and C.2 of paper 000; and solutions by least squares, to hold claims to."""
 import numpy as np
 import scipy.linalg
 
@@ -19,7 +19,7 @@ def gentle(block):
 
 
 def least_squares(A, b, cuts):
-    """Return the shortest minimiser of ‖A_k x − b_k‖ of each problem, by a complete orthogonal factorisation (LAPACK's gelsy)."""
+    """Return the shortest minimiser of ‖Ax − b‖ of each problem, by a complete orthogonal factorisation (LAPACK's gelsy)."""
     found = [scipy.linalg.lstsq(M, y, cond=cut, lapack_driver="gelsy")[0] for M, y, cut in zip(A, b, cuts, strict=True)]
     return np.array(found).reshape(len(A), A.shape[-1])
 
@@ -37,17 +37,18 @@ def converged_steps(step, mu, L):
 
 
 def _descent(block):
-    run = GradientDescent(converged_steps(block.step, block.mu, block.L), step=block.step)
-    return _away(block, hypergradient(block.problem, block.u0, w0=block.w0, method=Identity(), inner=run, route="iterate").w)
+    steps = converged_steps(block.step, block.mu, block.L)  # of the worst problem of the block
+    run = GradientDescent(steps, step=block.step)
+    w = hypergradient(block.problem, block.u0, w0=block.w0, method=Identity(), inner=run, route="iterate").w
+    return _away(block, w, steps)  # each step rounds, and on the null space of A nothing forgets it
 
 
 def _closed_form(block):
-    return _away(block, block.problem.inner_solution(block.u0, block.w0))
+    return _away(block, block.problem.inner_solution(block.u0, block.w0), block.kappa)
 
 
-def _away(block, w):
-    unit = EPS * block.kappa * block.reach(block.u0, norm(block.w0))
-    return units(norm(w - nearest_solution(block, block.u0, block.w0)), unit)
+def _away(block, w, kappa):
+    return units(norm(w - nearest_solution(block, block.u0, block.w0)), EPS * kappa * block.reach(block.u0, norm(block.w0)))
 
 
 def _values(block):
@@ -85,7 +86,7 @@ def _value_unit(block, u):
 
 STATEMENTS = (
     Statement("000 Lemma C.1", "gradient descent ends at the solution nearest w₀",
-              "C++ gradient descent until q^t < ε/8 — gelsy: w₀ + shortest x, Ax = −∇f(w₀)", "κ(A)", _descent, gentle),
+              "C++ gradient descent until q^t < ε/8 — gelsy: w₀ + shortest x, Ax = −∇f(w₀)", "steps", _descent, gentle),
     Statement("000 Lemma C.1, Eq. 35", "which is −A⁺b + (I − A⁺A)w₀",
               "inner_solution (eigenvectors) — the same by gelsy", "κ(A)", _closed_form),
     Statement("000 Lemma C.2", "F* is the quadratic ½uᵀZu + zᵀu + const",

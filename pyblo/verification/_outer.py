@@ -3,11 +3,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import dynamics, equilibria
+from .. import equilibria
 from .._namespace import matvec, norm, transposed
 from ..algorithms import cold_start, warm_start
+from ..dynamics import affine_map
 from ..hypergradient import hypergradient
-from ..inner import GradientDescent
+from ..inner import ClosedForm, GradientDescent
 from ..methods import CG, Identity
 from ._blocks import EPS, spectral_norm, units
 from ._inner import converged_steps, least_squares, nearest_solution
@@ -56,10 +57,14 @@ def _equilibrium(block):
 
 def _gradient(block, u, w):
     """Return ‖Jᵀ(Pw + f)‖ in units of rounding, J = −A⁺B by the SVD of A."""
-    J = spectral_norm(block.J)
-    length = np.maximum(norm(w), J * norm(u) + norm(block.d) / block.mu + norm(block.w0))
     gradient = norm(matvec(transposed(block.J), matvec(block.P, w) + block.f))
-    return units(gradient, EPS * block.kappa * J * block.force(length))
+    return units(gradient, spectral_norm(block.J) * _force(block, u, w))
+
+
+def _force(block, u, w):
+    """Return the rounding of Pw + f that Jᵀ sees."""
+    length = np.maximum(norm(w), spectral_norm(block.J) * norm(u) + norm(block.d) / block.mu + norm(block.w0))
+    return EPS * block.kappa * block.force(length)
 
 
 def _loop_end(block):
@@ -67,7 +72,7 @@ def _loop_end(block):
 
 
 def _limit(block):
-    return _from_start(block, dynamics.affine_map(block.problem, "cold", w0=block.w0).iterate(block.u0, FOR_EVER))
+    return _from_start(block, affine_map(block.problem, "cold", w0=block.w0).iterate(block.u0, FOR_EVER))
 
 
 def _formula(block):
@@ -75,7 +80,9 @@ def _formula(block):
 
 
 def _from_start(block, u):
-    return units(norm(u - nearest_outer(block)), EPS * block.kappa * block.sensitivity * block.slope)
+    """Return how far u is from the least-squares solution; sums of max(n, m) terms make J, Z and the gradient."""
+    terms = max(block.B.shape[-2:])
+    return units(norm(u - nearest_outer(block)), terms * EPS * block.kappa * block.sensitivity * block.slope)
 
 
 # --- warm start: Remark 3.2 and Statement 3.2 --------------------------------------------------------------------------
@@ -90,8 +97,8 @@ def _pair_by_pair(block):
     """All pairs of a warm start from w₀, whose inner runs converge, against those of a cold start from elsewhere."""
     steps, rounding = converged_steps(block.step, block.mu, block.L), EPS * block.kappa
     run = GradientDescent(steps, step=block.step)
-    settings = {"maxiter": OUTER, "tol": 0.0}
-    warm = warm_start(block.problem, block.u0, block.w0, method=CG(maxiter=4 * block.A.shape[-1], rtol=EPS), inner=run, route="iterate", **settings).history
+    settings, solve = {"maxiter": OUTER, "tol": 0.0}, CG(maxiter=4 * block.A.shape[-1], rtol=EPS)
+    warm = warm_start(block.problem, block.u0, block.w0, method=solve, inner=run, route="iterate", **settings).history
     cold = cold_start(block.problem, block.u0, -2 * block.w0, **settings).history
     drift = OUTER * rounding * block.slope / spectral_norm(block.Z)  # of u: one step adds β times the error of the gradient
     size, length = norm(cold.u).max(-1), spectral_norm(block.B) / block.mu
@@ -104,36 +111,53 @@ def _partial_run(block):
     return GradientDescent(1 + block.number % 4, step=block.step)
 
 
-def _point(block, inner):
-    """Return a random point of the set of all fixed points of warm start, as (u, w)."""
-    point, basis = equilibria.warm_start_set(block.problem, inner=inner)
-    z = point + matvec(basis, block.normal(3, basis.shape[-2])[:, : basis.shape[-1]])
-    return np.split(z, [block.B.shape[-1]], axis=-1)
+def separate(block):
+    """Return where the fixed points of warm start, solutions of (E − I)z = −c, are determined to some digits."""
+    return block.kappa * block.kappa_Z <= 1e6
+
+
+@lru_cache(2)
+def _fixed_point(block, inner):
+    """Return the fixed point (u, w) of warm start nearest a random point z, by gelsy on E − I, and the size of its rounding.
+
+    E − I has the rank of A plus that of Z.
+    """
+    step = affine_map(block.problem, "warm", inner=inner)
+    E, z = step.matrix - np.eye(step.size), block.normal(3, step.size)
+    rank = block.rank + min(block.rank, block.root.shape[-1], block.B.shape[-1])
+    sigma = np.linalg.svd(E, compute_uv=False)
+    condition = sigma[:, 0] / sigma[:, rank - 1]
+    z = z + least_squares(E, -(matvec(E, z) + step.offset), np.sqrt(EPS / condition))
+    u, w = np.split(z, [step.outer_size], axis=-1)
+    return u, w, EPS * condition * (norm(z) + norm(step.offset) / sigma[:, rank - 1])
 
 
 def _partial_is_full(block):
-    u, w = _point(block, _partial_run(block))
-    return _standing(block, u, w, nearest_solution(block, u, w))
+    u, w, rounding = _fixed_point(block, _partial_run(block))
+    return _standing(block, u, w, nearest_solution(block, u, w), rounding)
 
 
 def _full_is_partial(block):
-    u, w = _point(block, None)
-    return _standing(block, u, w, hypergradient(block.problem, u, w0=w, method=Identity(), inner=_partial_run(block), route="iterate").w)
+    u, w, rounding = _fixed_point(block, ClosedForm())
+    after = hypergradient(block.problem, u, w0=w, method=Identity(), inner=_partial_run(block), route="iterate").w
+    return _standing(block, u, w, after, rounding)
 
 
-def _standing(block, u, w, after):
+def _standing(block, u, w, after, rounding):
     """Return how far (u, w) is from Definition 3.2, where an inner run from w ends at `after`."""
-    return np.maximum(units(norm(after - w), EPS * block.kappa * block.reach(u, norm(w))), _gradient(block, u, w))
+    reach = np.maximum(1.0, spectral_norm(block.B) / block.mu)  # how much of a change of (u, w) an inner run hands on
+    moved = units(norm(after - w), reach * rounding + EPS * block.kappa * block.reach(u, norm(w)))
+    gradient = norm(matvec(transposed(block.J), matvec(block.P, w) + block.f))
+    return np.maximum(moved, units(gradient, spectral_norm(block.J) * (spectral_norm(block.P) * rounding + _force(block, u, w))))
 
 
 def _same_set(block):
-    """A random point projected on both sets."""
-    z, ends = block.normal(4, block.B.shape[-1] + block.A.shape[-1]), []
-    for inner in (None, _partial_run(block)):
-        point, basis = equilibria.warm_start_set(block.problem, inner=inner)
-        ends.append(point + matvec(basis, matvec(transposed(basis), z - point)))
-    size = norm(z) + norm(block.u0) + block.sensitivity * block.slope + block.reach(block.u0, norm(block.w0))
-    return units(norm(ends[0] - ends[1]), EPS * block.kappa * block.kappa_Z * size)
+    """The same point projected on both sets, and on that of the closed form."""
+    (*full, rounding), (*partial, more) = (_fixed_point(block, inner) for inner in (ClosedForm(), _partial_run(block)))
+    point, basis = equilibria.warm_start_set(block.problem)
+    z = block.normal(3, point.shape[-1])
+    ends = np.concatenate(full, -1), np.concatenate(partial, -1), point + matvec(basis, matvec(transposed(basis), z - point))
+    return units(np.maximum(norm(ends[0] - ends[1]), norm(ends[0] - ends[2])), rounding + more)
 
 
 STATEMENTS = (
@@ -146,11 +170,14 @@ STATEMENTS = (
     Statement("000 Theorem 3.1, Eq. 48", "which is u₀ − Z⁺(Zu₀ + z)",
               "equilibria.cold_start (group inverse) — the same least squares", "κ(A)·κ(Z)", _formula, determined),
     Statement("000 Remark 3.2", "strongly convex: full warm start is cold start",
-              "20 steps of warm start, inner runs in C++ — of cold start from another w₀, in closed form", "κ(A)", _pair_by_pair, strongly_convex),
+              "20 steps of warm start, inner runs in C++ — of cold start from another w₀, in closed form", "κ(A)",
+              _pair_by_pair, strongly_convex),
     Statement("000 Statement 3.2", "every partial warm-start equilibrium is a full one",
-              "random fixed points for t steps — moved by gelsy's Ξ^∞? ∇F* zero by the SVD?", "κ(A)", _partial_is_full, determined),
+              "fixed points of E for t steps by gelsy — not moved by Ξ^∞ (gelsy); ∇F* by the SVD of A", "κ(E − I)",
+              _partial_is_full, separate),
     Statement("000 Statement 3.2", "every full one is a partial one",
-              "random fixed points of full warm start — moved by t steps in C++? ∇F* zero?", "κ(A)", _full_is_partial, determined),
+              "fixed points of E for t = ∞ by gelsy — not moved by t steps in C++; ∇F* by the SVD of A", "κ(E − I)",
+              _full_is_partial, separate),
     Statement("000 Statement 3.2", "so both sets are the same",
-              "random points projected on either set of fixed points", "κ(A)·κ(Z)", _same_set, determined),
+              "a point projected on either set by gelsy, and on equilibria.warm_start_set", "κ(E − I)", _same_set, separate),
 )

@@ -104,17 +104,23 @@ def tables(result):
     Returns
     -------
     tuple of Table
+
+    Examples
+    --------
+    >>> import pyblo
+    >>> [table.title for table in pyblo.verification.tables(pyblo.verification.verify(1))]
+    ['Claims', 'As printed']
     """
-    rows = tuple((f"{claim.source}: {claim.text}", claim.compared, f"{claim.problems}", f"{claim.worst:.2g}", f"{claim.violations}")
-                 for claim in result.claims)
-    caption = (f"{result.problems} problems of seed {result.seed}, {result.violations} violations. worst: the largest deviation in units of "
-               f"ε·κ times the size of the terms, κ as in the column; above {LIMIT:g} it is a violation. Of bounds it is what the error "
-               "has above them.")
-    claims = Table("Claims", ("claim", "compared", "problems", "worst / ε·κ", "violations"), rows, caption)
+    rows = tuple((row.source, row.text, row.compared, row.kappa, f"{row.problems}", f"{row.worst:.2g}", f"{row.violations}")
+                 for row in result.claims)
+    caption = (f"{result.problems} problems of seed {result.seed}, {result.violations} violations. worst: the largest deviation, in "
+               f"units of ε·κ times the size of the terms; above {LIMIT:g} it is a violation. Of an error and its bound it is what the error has "
+               "above the bound. gelsy: least squares by LAPACK's complete orthogonal factorisation.")
+    claims = Table("Claims", ("source", "claim", "what was compared", "κ", "problems", "worst", "violations"), rows, caption, 4)
     rows = tuple((row.source, row.printed, row.instead, f"{row.problems}", _percent(row.median), _percent(row.worst))
                  for row in result.printed)
-    printed = Table("As printed, and not so: no part of the claims above", ("source", "printed", "what holds", "problems", "median off", "worst off"),
-                    rows, "off: the relative deviation of what is printed from what holds, measured as a claim is.")
+    caption = "off: the relative deviation of what is printed from what holds. These are errors of the papers, and no violations."
+    printed = Table("As printed", ("source", "printed", "what holds", "problems", "median off", "worst off"), rows, caption, 3)
     return claims, printed
 
 
@@ -123,7 +129,22 @@ def _percent(value):
 
 
 def csv(result):
-    """Return CSV texts by file stem: the claims, and the formulas as printed."""
+    """Return CSV texts by file stem: the claims, and the formulas as printed.
+
+    Parameters
+    ----------
+    result : Verification
+
+    Returns
+    -------
+    dict of str
+
+    Examples
+    --------
+    >>> import pyblo
+    >>> list(pyblo.verification.csv(pyblo.verification.verify(1)))
+    ['verification', 'verification-as-printed']
+    """
     claims = [(c.source, c.text, c.compared, c.kappa, c.problems, c.worst, c.violations, c.worst_problem) for c in result.claims]
     printed = [(p.source, p.printed, p.instead, p.problems, p.median, p.worst) for p in result.printed]
     return {NAME: csv_text(("source", "claim", "compared", "kappa", "problems", "worst", "violations", "worst_problem"), claims),
