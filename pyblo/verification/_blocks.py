@@ -159,15 +159,17 @@ def draw(seed, number):
     rank, p = int(rng.integers(1, n)) if singular else n, int(rng.integers(1, n + 1))
     L, most = float(2.0 ** rng.integers(-3, 4)), 10 ** (rng.uniform(3, 6) if steep else rng.uniform(0, 2.5))
     values = _spread(rng, rank, most, L)
-    A = _with_values(_orthogonal(rng, n, diagonal), values)
+    V = _orthogonal(rng, n, diagonal)[..., :rank]
+    A = (V * values[:, None, :]) @ transposed(V)
     root = _orthogonal(rng, n, diagonal)[..., :p] * np.sqrt(_spread(rng, p, 10.0, 1.0))[:, None, :]
     B, d = rng.standard_normal((BLOCK, n, m)), rng.standard_normal((BLOCK, n))
-    if singular:  # B and d in the range of A: f is bounded below
-        B, d = A @ B, matvec(A, d)
+    if singular:  # B and d in the range of A, without cancellation: f is bounded below
+        B, d = V @ (values[..., None] * B[:, :rank]), matvec(V, values * d[:, :rank])
     target = rng.standard_normal((BLOCK, p)) * 10 ** rng.uniform(-1, 2, (BLOCK, 1))
     P = root @ transposed(root)
+    A, P = (A + transposed(A)) / 2, (P + transposed(P)) / 2
     return Block(
-        seed, number, np.arange(BLOCK), A, B, (P + transposed(P)) / 2, d, -matvec(root, target), root, target, rank, values.min(-1), L,
+        seed, number, np.arange(BLOCK), A, B, P, d, -matvec(root, target), root, target, rank, values.min(-1), L,
         rng.standard_normal((BLOCK, m)), rng.standard_normal((BLOCK, n)), float(rng.uniform(0.3, 1.7) / L), int(rng.integers(1, 41)),
         float(L * 10 ** rng.uniform(-3, 0.5)))
 
@@ -181,12 +183,6 @@ def _spread(rng, size, most, top):
 
 def _orthogonal(rng, n, diagonal):
     return np.broadcast_to(np.eye(n), (BLOCK, n, n)) if diagonal else np.linalg.qr(rng.standard_normal((BLOCK, n, n)))[0]
-
-
-def _with_values(Q, values):
-    V = Q[..., : values.shape[-1]]
-    A = (V * values[:, None, :]) @ transposed(V)
-    return (A + transposed(A)) / 2
 
 
 def spectral_norm(M):

@@ -114,7 +114,7 @@ def tables(result):
     rows = tuple((row.source, row.text, row.compared, row.kappa, f"{row.problems}", f"{row.worst:.2g}", f"{row.violations}")
                  for row in result.claims)
     caption = (f"{result.problems} problems of seed {result.seed}, {result.violations} violations. worst: the largest deviation, in "
-               f"units of ε·κ times the size of the terms; above {LIMIT:g} it is a violation. Of an error and its bound it is what the error has "
+               f"units of ε·κ times the size of the terms; above {LIMIT:g} it is a violation. Of an error and its bound it is what is "
                "above the bound. gelsy: least squares by LAPACK's complete orthogonal factorisation.")
     claims = Table("Claims", ("source", "claim", "what was compared", "κ", "problems", "worst", "violations"), rows, caption, 4)
     rows = tuple((row.source, row.printed, row.instead, f"{row.problems}", _percent(row.median), _percent(row.worst))
