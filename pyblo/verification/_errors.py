@@ -39,6 +39,12 @@ class Task:
         """Return ∂F/∂w."""
         return self.problem.outer_gradients(self.u, w)[1]
 
+    def terms(self, w):
+        """Return the size of the terms of ∂F/∂w, which may cancel: ‖P‖‖w‖ + ‖f‖, or ‖X′‖(‖X′‖‖w‖ + ‖y′‖)/n′ ≤ η₁‖w‖ + √(2η₁F(u, 0))."""
+        none, eta = np.zeros_like(w), self.constants.eta1
+        start = np.sqrt(2 * eta * np.maximum(self.problem.outer_value(self.u, none), 0.0))
+        return eta * norm(w) + np.maximum(start, norm(self.slope(none)))
+
     def run(self, steps):
         """Return the inner run of gradient descent."""
         return GradientDescent(steps, step=self.step)
@@ -113,7 +119,7 @@ def _adjoint_rate(block):
     t = task(block)
     w = hypergradient(t.problem, t.u, method=FixedPoint(1, t.step), inner=t.run(3), route="iterate").w
     exact = matvec(t.inverses, t.slope(w))
-    rounding = EPS * t.constants.kappa * norm(exact)
+    rounding = EPS * t.constants.kappa * (norm(exact) + t.terms(w) / t.constants.mu)
     return _worst(
         units(np.maximum(norm(hypergradient(t.problem, t.u, w, method=FixedPoint(k, t.step), route="iterate").adjoint - exact)
                          - bounds.gradient_rate(t.constants.q, k) * norm(exact), 0.0), rounding)
