@@ -125,7 +125,7 @@ def tables(result):
 
 
 def _percent(value):
-    return "0/0" if np.isinf(value) else f"{value:.2%}" if value < 10 else f"{value:.1e}"
+    return "0/0" if np.isinf(value) else f"{100 * value:.3g} %"
 
 
 def csv(result):
