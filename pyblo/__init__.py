@@ -6,7 +6,7 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-_submodules = ["bounds", "datasets", "dynamics", "equilibria", "linalg", "plotting"]
+_submodules = ["bounds", "datasets", "dynamics", "equilibria", "linalg", "plotting", "verification"]
 _names = {
     "checking": ["Check", "ProblemReport", "check_problem"],
     "algorithms": ["cold_start", "warm_start"],

@@ -1,6 +1,7 @@
-"""The command line: `pyblo list` and `pyblo reproduce NAME`, also as `python -m pyblo`."""
+"""The command line: `pyblo list`, `pyblo reproduce NAME` and `pyblo verify`, also as `python -m pyblo`."""
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -46,13 +47,30 @@ def app():
         if name not in EXPERIMENTS:
             print(f"pyblo: no experiment is called {name!r}; there are: {', '.join(EXPERIMENTS)}", file=sys.stderr)
             raise typer.Exit(2)
-        try:
+        with _errors_named(typer):
             _reproduce(EXPERIMENTS[name], out)
-        except (OSError, ModuleNotFoundError) as error:
-            print(f"pyblo: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+
+    @cli.command()
+    def verify(problems: Annotated[int, typer.Option(min=1, help="How many random problems.")] = 1000,
+               seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
+               out: Annotated[Path | None, typer.Option(help="A folder for the tables as CSV, and the error of Eq. 5 as a curve.")] = None):
+        """Check the claims of the papers on random problems; the exit status is 1 where one is violated."""
+        with _errors_named(typer):
+            success = _verify(problems, seed, out)
+        if not success:
+            raise typer.Exit(1)
 
     return cli
+
+
+@contextmanager
+def _errors_named(typer):
+    """Print errors of the machine, in place of a traceback, and exit with the status 1."""
+    try:
+        yield
+    except (OSError, ModuleNotFoundError) as error:
+        print(f"pyblo: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 def _list():
@@ -77,6 +95,32 @@ def _reproduce(experiment, out):
         print(f"  {path}")
 
 
+def _verify(problems, seed, out):
+    """Show the tables, write files where `out` is a folder, and return whether all claims hold."""
+    if out is not None:
+        need("matplotlib")
+        out.mkdir(parents=True, exist_ok=True)
+    from . import verification
+
+    start = time.perf_counter()
+    result = _with_progress(lambda progress: verification.verify(problems, seed=seed, progress=progress), "verify")
+    seconds = time.perf_counter() - start
+    for table in verification.tables(result):
+        _show(table)
+    print(f"verify: {seconds:.1f} s. " + ("All claims hold." if result.success else f"{result.violations} VIOLATIONS."))
+    if out is not None:
+        print("Written:")
+        for path in (*_texts(verification.csv(result), out), *_curve(out)):
+            print(f"  {path}")
+    return result.success
+
+
+def _curve(out):
+    """Write how far both sides of Eq. 5 of paper 000 are apart, as the experiment has it."""
+    experiment = EXPERIMENTS["spectral-filters"].load()
+    return list(_write(experiment, experiment.run(), out))
+
+
 def _with_progress(run, name):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -94,7 +138,7 @@ def _show(table):
     shown = Table(title=table.title, caption=table.caption, box=box.SIMPLE_HEAD, pad_edge=False)
     shown.title_justify = shown.caption_justify = "left"
     for k, column in enumerate(table.columns):
-        shown.add_column(column, justify="right" if k else "left", no_wrap=k == 0)
+        shown.add_column(column, justify="left" if k < table.words else "right", no_wrap=k == 0)
     for row in table.rows:
         shown.add_row(*row)
     _console().print(shown)
@@ -103,13 +147,17 @@ def _show(table):
 def _write(module, result, out):
     from . import plotting
 
-    for stem, text in module.csv(result).items():
-        path = out / f"{stem}.csv"
-        path.write_text(text, encoding="utf-8")
-        yield path
+    yield from _texts(module.csv(result), out)
     for stem, chart in module.figures(result).items():
         path = out / f"{stem}.png"
         plotting.save(chart, path)
+        yield path
+
+
+def _texts(csv, out):
+    for stem, text in csv.items():
+        path = out / f"{stem}.csv"
+        path.write_text(text, encoding="utf-8")
         yield path
 
 

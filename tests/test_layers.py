@@ -33,7 +33,7 @@ STD_DOOR = "core/std.hpp"
 BOTTOM = ("status", "_report", "_namespace", "methods", "inner", "result", "spectral")
 COMPILED = {"_core", "_device", "_blas"}  # imported by _dispatch only
 CUPY = {"cupy", "cupyx", "cupy_backends"}
-ROOFS = {"experiments", "plotting", "__main__"}
+ROOFS = {"experiments", "plotting", "verification", "__main__"}
 
 
 def includes(path):
@@ -177,12 +177,15 @@ def test_a_planted_include_is_judged(tmp_path, file, line, ok):
     ("_namespace.py", "import cupy", True),
     ("linalg.py", "from pyblo.plotting import figure", False),
     ("linalg.py", "from .experiments import antidistillation", False),
+    ("equilibria.py", "from .verification import verify", False),
     ("__main__.py", "from .experiments import antidistillation", True),
+    ("__main__.py", "from . import verification", True),
+    ("verification/_run.py", "from ..experiments import Table", True),
     ("experiments/antidistillation.py", "from .. import plotting, linalg", True),
 ])
 def test_a_planted_import_is_judged(tmp_path, file, line, ok):
     for name in ("methods.py", "inner.py", "result.py", "_report.py", "status.py", "problem.py", "problems/quadratic.py",
-                 "bounds/_smoothness.py", "plotting.py", "linalg.py", "experiments/antidistillation.py", file):
+                 "bounds/_smoothness.py", "plotting.py", "verification/_run.py", "linalg.py", "experiments/antidistillation.py", file):
         path = tmp_path / "pyblo" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

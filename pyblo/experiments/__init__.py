@@ -71,12 +71,13 @@ EXPERIMENTS = {
 
 @dataclass(frozen=True)
 class Table:
-    """What the terminal shows: rows of text under columns, and a caption below."""
+    """What the terminal shows: rows of text under columns, of which the first `words` hold words and no numbers, and a caption below."""
 
     title: str
     columns: tuple
     rows: tuple
     caption: str = ""
+    words: int = 1
 
 
 def csv_text(columns, rows):
