@@ -38,7 +38,9 @@ class Constants(_report.Report):
         The bounds of AID hold where ρ(t) ≤ reach − 1.
     floor : float or ndarray
         What rounding may add to a measured error: 10·ε·κ·(c₁+c₃) (MATH §7), and more where the terms of ∇_w f and ∂F/∂w cancel, as in
-        Xᵀy: what c₁, c₂/(1−q) and c₃ are with the error of w(u) in place of D, and with that of ∂F/∂w in place of L_E.
+        Xᵀy: what c₁, c₂/(1−q) and c₃ are with the error of w(u) in place of D, and with that of ∂F/∂w in place of L_E. Where H is
+        singular and products with it are made (``route="iterate"``), M has rounding outside of the range of H, which the series or
+        unrolled run multiplies by r(0) = αt: add α·t·ε‖M‖‖∂F/∂w‖.
     singular : bool or ndarray of bool
         Whether H is singular. Then Φ contracts on the range of H only, where w − w₀ stays and outside of which the hypergradient
         sees nothing; μ is the least positive eigenvalue.

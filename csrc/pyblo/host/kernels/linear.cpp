@@ -72,12 +72,12 @@ template <class R> class Ahead {
       : at_(systems.a), stride_(systems.stride), end_(systems.stride * (last.first + last.live)) {}
   // Those of a group, and what else makes it a burst
   void reach(Group g) {
-    constexpr index burst = (1 << 17) / index(sizeof(R)), line = 64 / index(sizeof(R));
+    constexpr index burst = (1 << 17) / index(sizeof(R)), most = (1 << 22) / index(sizeof(R)), line = 64 / index(sizeof(R));
     const index own = (g.first + g.live) * stride_, begin = g.first * stride_;
-    if (own <= done_) return;
+    if (own <= done_ || own - begin > most) return;  // beyond, they would leave the cache before they are packed
     done_ = begin + burst > own ? begin + burst : own;
     if (done_ > end_) done_ = end_;
-    for (index k = begin; k < done_; k += line) asm volatile("" : : "r"(at_[k]));
+    for (index k = begin; k < done_; k += line) static_cast<void>(*static_cast<const volatile R*>(at_ + k));
   }
 
  private:
