@@ -53,6 +53,10 @@ inline void set_lane(float& a, int, float value) { a = value; }
 
 // Keeps a in a register: the compiler shall not load it from memory for each use
 template <class T> inline void hold(T&) {}
+#if defined(__x86_64__) && !defined(__CUDACC__)
+inline void hold(double& a) { asm("" : "+x"(a)); }
+inline void hold(float& a) { asm("" : "+x"(a)); }
+#endif
 
 template <class T> inline T larger(T a, T b) { return select(a > b, a, b); }
 

@@ -19,7 +19,11 @@ template <class T, class I> struct Csr {
   template <class G, class V> V dot_row(G team, index i, const V* x) const {
     const T* const v = values + starts[i];
     const I* const c = columns + starts[i];
-    return team.template sum<V>(starts[i + 1] - starts[i], [=](index p, V s) { return madd(convert<V>(v[p]), x[c[p]], s); });
+    return team.template sum<V>(starts[i + 1] - starts[i], [=](index p, V s) {
+      V xp = x[c[p]];
+      hold(xp);  // else what lies apart is put together into registers first
+      return madd(convert<V>(v[p]), xp, s);
+    });
   }
   // y += a φ_i. The workers of a team share a row: its columns are distinct, unless one worker is the team.
   template <class G, class V> void add_row(G team, index i, V a, V* y) const {
