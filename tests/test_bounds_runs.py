@@ -397,6 +397,41 @@ def test_a_fixed_point_map_has_the_contraction_for_its_constants():
         assert away <= bounds.a_posteriori(problem, u, found.w, found.adjoint) + c.floor
 
 
+def rotation():
+    """w = 0.9 Rw + u with R a quarter turn, and its smoothness; F = ½‖w‖²."""
+    C = 0.9 * np.array([[0.0, 1.0], [-1.0, 0.0]])
+    problem = pyblo.FixedPointMap(
+        2, 2, outer_value=lambda u, w: 0.5 * w @ w, outer_gradients=lambda u, w: (np.zeros(2), w), map=lambda u, w: C @ w + u,
+        jvp_w=lambda u, w, v: C @ v, vjp_w=lambda u, w, v: C.T @ v, vjp_u=lambda u, w, q: q, jvp_u=lambda u, w, v: v)
+
+    def smoothness(u, w0):
+        D = np.linalg.norm(np.linalg.solve(np.eye(2) - C, u) - w0)
+        return bounds.Smoothness(mu=0.1, L=1.9, D=D, gradient=lambda radius: np.linalg.norm(w0) + radius, cross=lambda radius: 1.0, eta1=1.0)
+
+    object.__setattr__(problem, "smoothness", smoothness)
+    return problem, C
+
+
+def test_what_needs_a_symmetric_or_constant_hessian_is_refused():
+    (problem, C), u = rotation(), np.array([1.0, 2.0])
+    for inner in ("heavy_ball", "nesterov"):
+        for chosen, at in ((problem, u), (Logistic(0), np.zeros(3))):
+            with pytest.raises(ValueError, match=f"inner: {inner} has a rate only where"):
+                bounds.plan(chosen, at, 1e-3, method="aid_fixed_point", inner=inner)
+    with pytest.raises(ValueError, match="method: aid_cg needs a symmetric H"):
+        bounds.plan(problem, u, 1e-3)
+    c = bounds.constants(problem, u)
+    assert c.symmetric is False and bounds.constants(Logistic(0), np.zeros(3)).symmetric is True
+    with pytest.raises(ValueError, match="constants: are of an H that is not symmetric"):
+        bounds.aid_cg(c, 3, 3)
+    with pytest.raises(TypeError, match="problem: str is not"):
+        bounds.plan("a", u, 1e-3)
+    truth = np.linalg.solve(np.eye(2) - C.T, np.linalg.solve(np.eye(2) - C, u))
+    for method in ("aid_fixed_point", "itd"):
+        plan = bounds.plan(problem, u, 1e-3, method=method)
+        assert np.linalg.norm(pyblo.hypergradient(problem, u, **plan.arguments()).grad - truth) <= 1e-3
+
+
 def test_a_smoothness_that_says_nothing_is_named():
     problem = Logistic(0)
     problem.smoothness = lambda u, w0: None

@@ -44,6 +44,8 @@ class Constants(_report.Report):
     singular : bool or ndarray of bool
         Whether H is singular. Then Φ contracts on the range of H only, where w − w₀ stays and outside of which the hypergradient
         sees nothing; μ is the least positive eigenvalue.
+    symmetric : bool
+        Whether H is symmetric, as conjugate gradients need it.
     inner : str
         The inner run: "gradient_descent", "heavy_ball" or "nesterov".
     """
@@ -66,12 +68,13 @@ class Constants(_report.Report):
     reach: float | np.ndarray
     floor: float | np.ndarray
     singular: bool | np.ndarray
+    symmetric: bool
     inner: str
 
     _title = "Constants of a bilevel problem"
 
     def _rows(self):
-        rows = [(field.name, _report.number(getattr(self, field.name))) for field in fields(self)[:-2]]
+        rows = [(field.name, _report.number(getattr(self, field.name))) for field in fields(self)[:-3]]
         count = np.count_nonzero(self.singular)
         note = "H is singular: all of this holds on its range" if np.ndim(self.singular) == 0 else f"H is singular in {count} problems"
         return [("problems", _report.axes(np.shape(self.q))), *rows, ("inner run", self.inner), ("note", note if count else None)]
@@ -96,8 +99,8 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     step : float or array_like of the batch's shape, optional
         α < 2/L; None is 2/(μ+L).
     inner : {"gradient_descent", "heavy_ball", "nesterov"}
-        The inner run of AID. The last two are meant with their optimal step and momentum (`heavy_ball`, `nesterov`), on an f(u, ·) that is
-        quadratic.
+        The inner run of AID. The last two are meant with their optimal step and momentum (`heavy_ball`, `nesterov`), and have a rate where
+        f(u, ·) is quadratic: H symmetric, and free of w.
     reach : float
         At least 2. The suprema are on ‖w − w₀‖ ≤ reach·D. 2 is the paper's; the heavy ball leaves that ball at first, and until
         ρ(t) ≤ 1 has no bound but with a larger reach, 1 + max ρ(t) for all t.
@@ -109,7 +112,7 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     Raises
     ------
     ValueError, TypeError
-        For arguments that do not fit, a step with which Φ does not contract, and as `smoothness`.
+        For arguments that do not fit, a step with which Φ does not contract, an inner run without a rate, and as `smoothness`.
 
     Examples
     --------
@@ -122,6 +125,8 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     if inner not in INNERS:
         raise ValueError(f"inner: {inner!r} is not known; expected one of {INNERS}")
     s = smoothness(problem, u, w0)
+    require(inner == "gradient_descent" or (problem.symmetric and not np.any(s.hessian_lipschitz)),
+            f"inner: {inner} has a rate only where f(u, ·) is quadratic, with a symmetric H; use 'gradient_descent'")
     broadcast(("problem", np.shape(s.mu)), ("step", np.shape(step)))
     step = optimal_step(s.mu, s.L) if step is None else _checked_step(step, s.L)
     q = np.maximum(np.abs(1 - step * s.mu), np.abs(1 - step * s.L))
@@ -145,7 +150,7 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
         raise overflow(problem)
     shape = np.broadcast_shapes(*map(np.shape, numbers))
     numbers = (float(x) if shape == () else np.array(np.broadcast_to(x, shape), np.float64) for x in numbers)
-    return Constants(*numbers, s.singular, inner)
+    return Constants(*numbers, s.singular, bool(problem.symmetric), inner)
 
 
 def _checked_step(step, L):

@@ -10,6 +10,7 @@ from ..methods import CG, FixedPoint, Unrolled, require
 from ._constants import Constants, constants
 from ._errors import aid_cg, aid_fixed_point, itd
 from ._rates import cg_rate, gradient_rate, heavy_ball, nesterov
+from ._smoothness import check_problem
 
 __all__ = ["Plan", "plan"]
 
@@ -93,7 +94,7 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
     error : float or array_like of the batch's shape
         What is to be guaranteed, > constants.floor.
     method : {"aid_cg", "aid_fixed_point", "itd"}
-        How the hypergradient is approximated.
+        How the hypergradient is approximated; conjugate gradients need a symmetric H.
 
     Returns
     -------
@@ -116,6 +117,8 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
     """
     if method not in BOUNDS:
         raise ValueError(f"method: {method!r} is not known; expected one of {tuple(BOUNDS)}")
+    check_problem(problem)
+    require(method != "aid_cg" or problem.symmetric, "method: aid_cg needs a symmetric H; use 'aid_fixed_point' or 'itd'")
     c = constants(problem, u, w0, step=step, inner=inner)
     error = as_array("error", error).astype(np.float64)
     shape = broadcast(("problem", np.shape(c.q)), ("error", error.shape))

@@ -25,7 +25,8 @@ class Smoothness:
     ----------
     mu, L : float or ndarray
         0 < μ and L with μI ≼ H(u, w) ≼ LI. Of the fixed point of a map that contracts by q (symmetric = False) 1 − q and 1 + q:
-        then α = 1, Φ is the map, and all bounds hold but those of conjugate gradients.
+        then α = 1, Φ is the map, and the bounds hold of its own steps and of the fixed-point adjoint; conjugate gradients, the heavy
+        ball and Nesterov's method need a symmetric H, and are refused.
     D : float or ndarray
         ‖w(u) − w₀‖ ≤ D.
     gradient, cross : callable
