@@ -67,6 +67,18 @@ def test_a_plan_that_is_carried_out_keeps_its_word(method, inner):
             assert np.linalg.norm(found.grad - pyblo.hypergradient(problem, case.u).grad) <= wanted
 
 
+@pytest.mark.parametrize("method", BOUNDS)
+def test_a_plan_starts_where_it_was_made_for(method):
+    problem, u = pyblo.Quadratic(np.diag([1.0, 3.0]), np.eye(2), np.eye(2)), [3.0, 0.0]
+    w0 = problem.inner_solution(u) + 1e-6
+    plan, given = bounds.plan(problem, u, 1e-3, w0=w0, method=method), w0.copy()
+    w0 += 1.0  # the caller's own
+    assert np.array_equal(plan.arguments()["w0"], given) and plan.t < bounds.plan(problem, u, 1e-3, method=method).t
+    found = pyblo.hypergradient(problem, u, **plan.arguments())
+    assert np.linalg.norm(found.grad - pyblo.hypergradient(problem, u).grad) <= 1e-3
+    assert "w0" not in bounds.plan(problem, u, 1e-3, method=method).arguments()
+
+
 def test_a_plan_of_a_batch_is_that_of_each_problem():
     problem = pyblo.Quadratic(np.stack([np.diag([1.0, k]) for k in (2.0, 30.0)]), np.eye(2), np.eye(2))
     plan = bounds.plan(problem, np.ones(2), np.array([[1e-2], [1e-6]]))

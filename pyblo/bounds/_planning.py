@@ -33,6 +33,8 @@ class Plan(_report.Report):
         "itd", "aid_fixed_point" or "aid_cg".
     constants : Constants
         From which the bound was computed.
+    w0 : ndarray or None
+        Where the inner run starts, as given: the guarantee is of a run from there. None is zero.
     """
 
     t: int | np.ndarray
@@ -40,6 +42,7 @@ class Plan(_report.Report):
     bound: float | np.ndarray
     method: str
     constants: Constants
+    w0: np.ndarray | None = None
 
     _title = "Plan of a hypergradient"
 
@@ -51,7 +54,8 @@ class Plan(_report.Report):
                 ("error", f"at most {_report.number(self.bound)}")]
 
     def arguments(self):
-        """Return the keywords of `hypergradient` that carry the plan out: method, and inner where the method does not bring its own.
+        """Return the keywords of `hypergradient` that carry the plan out: method, inner where the method does not bring its own, and w0 where one
+        was given.
 
         Raises
         ------
@@ -68,15 +72,15 @@ class Plan(_report.Report):
         True
         """
         require(np.ndim(self.t) == 0, f"plan: is of a batch of shape {np.shape(self.t)}; plan its problems one at a time to carry them out")
-        c = self.constants
+        c, start = self.constants, {} if self.w0 is None else {"w0": self.w0.copy()}
         if self.method == "itd":
-            return {"method": Unrolled(self.t, step=c.step)}
+            return {"method": Unrolled(self.t, step=c.step), **start}
         step, momentum = c.step, 0.0
         if c.inner != "gradient_descent":
             step, momentum = (heavy_ball if c.inner == "heavy_ball" else nesterov)(c.mu, c.L)
         inner = GradientDescent(self.t, step=step, momentum=momentum, nesterov=c.inner == "nesterov")
         adjoint = FixedPoint(self.k, step=c.step) if self.method == "aid_fixed_point" else CG(self.k, rtol=float(np.finfo(np.float64).eps))
-        return {"method": adjoint, "inner": inner}
+        return {"method": adjoint, "inner": inner, **start}
 
 
 def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent", step=None):
@@ -132,7 +136,8 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
         one = _at(c, shape, index)
         t[index], k[index] = _least(one, method, float(errors[index]) - one.floor)
     bound = np.asarray(BOUNDS[method](c, t) if method == "itd" else BOUNDS[method](c, t, k)) + c.floor
-    return Plan(*((int(t), int(k), float(bound)) if shape == () else (t, k, bound)), method, c)
+    w0 = None if w0 is None else as_array("w0", w0).copy()
+    return Plan(*((int(t), int(k), float(bound)) if shape == () else (t, k, bound)), method, c, w0)
 
 
 def _at(c, shape, index):
