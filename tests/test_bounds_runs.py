@@ -214,7 +214,7 @@ def test_the_bound_of_inexact_descent_is_its_formula():
     found = bounds.inexact_descent(problem, [[4.0], [2.0], [1.0]], 0.5, [1.0, 2.0])
     np.testing.assert_allclose(found, [2 * (8 - 2) / 0.5 + 1, (2 * (8 - 0.5) / 0.5 + 5) / 2], rtol=10 * EPS)
     many = bounds.inexact_descent(problem, np.array([[[4.0], [2.0], [1.0]], [[1.0], [1.0], [1.0]]]), 0.5, 0.0)
-    np.testing.assert_allclose(many, [[24, 15], [0, 0]], rtol=10 * EPS)
+    np.testing.assert_allclose(many, [[24, 15], [np.inf, np.inf]], rtol=10 * EPS)
     with pytest.raises(ValueError, match="step: 1.5 is beyond 1/L = 1 of F"):
         bounds.inexact_descent(problem, [[4.0], [2.0]], 1.5, 0.0)
     with pytest.raises(ValueError, match="errors: has"):
@@ -225,6 +225,28 @@ def test_the_bound_of_inexact_descent_is_its_formula():
         bounds.inexact_descent(problem, pyblo.cold_start(problem, [4.0], history=False), 0.5, 0.0)
     with pytest.raises(ValueError, match="u: shape .1,. is not that of iterates"):
         bounds.inexact_descent(problem, [4.0], 0.5, 0.0)
+
+
+def test_a_run_that_ended_before_others_has_no_bound_beyond():
+    problem = pyblo.Quadratic(np.stack([np.eye(1)] * 3), -np.eye(1), np.eye(1))  # F* = u²/2
+    run = pyblo.cold_start(problem, [[0.04], [0.3], [1000.0]], step=0.5, maxiter=300, tol=0.05)
+    counts, u = run.nit, run.history.u
+    assert counts[0] < counts[2] and u.shape[1] == counts.max() + 1
+    found = bounds.inexact_descent(problem, run, 0.5, 0.0)
+    for given in (run.history, u):
+        np.testing.assert_array_equal(bounds.inexact_descent(problem, given, 0.5, 0.0), found)
+    for k in range(3):
+        assert np.all(np.isfinite(found[k]) == (np.arange(1, counts.max() + 1) <= counts[k]))
+        assert np.all(means(u[k, :-1, 0] ** 2) <= found[k])
+
+
+def test_a_step_that_moves_nothing_is_a_step_of_a_result():
+    problem = pyblo.Quadratic(np.eye(1), -np.eye(1), np.eye(1), f=[1e-3])
+    run = pyblo.cold_start(problem, [1.0], step=0.3, maxiter=200, tol=0.0)
+    assert run.nit == 200 and np.array_equal(run.history.u[-2], run.u)  # rounding: the gradient is less than a unit of u
+    found = bounds.inexact_descent(problem, run, 0.3, 0.0)
+    assert np.all(means(squares(problem, run.history.u[:-1])) <= found) and np.isfinite(found[-1])
+    assert np.isinf(bounds.inexact_descent(problem, run.history.u, 0.3, 0.0)[-1])
 
 
 @pytest.mark.parametrize("seed", range(8))

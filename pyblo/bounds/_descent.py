@@ -3,6 +3,7 @@ import numpy as np
 
 from .._namespace import as_array, matvec, norm, transposed, where
 from ..methods import check_number, require
+from ..result import BilevelResult
 from ._ball import affine_maximum, spectral_norm
 from ._rates import _factor, _plain, counts
 from ._smoothness import smoothness
@@ -39,6 +40,8 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     -------
     ndarray, shape (..., S)
         Entry S − 1 is the bound of the mean over the first S steps. F* is measured at the iterates: no minimum has to be known.
+        Infinite where fewer steps were made, as by a run of a batch that ended before others: a `BilevelResult` says how many, of a
+        History or an array repetitions of the last iterate count as none.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     >>> pyblo.bounds.inexact_descent(problem, run, 0.5, errors).shape
     (3,)
     """
-    u = _iterates(problem, u)
+    run, u = u, _iterates(problem, u)
     step = check_number("step", step, positive=True)
     smooth = np.asarray(lipschitz(problem, u) if smooth is None else check_number("smooth", smooth))
     bad = step * smooth > 1
@@ -69,7 +72,16 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     along = np.moveaxis(u, -2, 0)  # the batch axes of the problem stay the last ones
     values = np.stack([np.asarray(problem.outer_value(at, problem.inner_solution(at, w0)), np.float64) for at in along], axis=-1)
     squares = np.cumsum(np.broadcast_to(errors[..., :count] if errors.ndim else errors, (*errors.shape[:-1], count)) ** 2, axis=-1)
-    return (2 * (values[..., :1] - values[..., 1:]) / step + squares) / np.arange(1, count + 1)
+    bound = (2 * (values[..., :1] - values[..., 1:]) / step + squares) / np.arange(1, count + 1)
+    return np.where(np.arange(count) < _steps(run, u)[..., None], bound, np.inf)
+
+
+def _steps(run, u):
+    """Return how many steps each run made; rows beyond them repeat its last iterate."""
+    if isinstance(run, BilevelResult):
+        return np.asarray(run.nit)
+    moved = np.any(u[..., 1:, :] != u[..., :-1, :], axis=-1)
+    return np.max(moved * np.arange(1, u.shape[-2]), axis=-1, initial=0)
 
 
 def lipschitz(problem, u):
