@@ -21,6 +21,9 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     G = (u − Π(u − β∇F*(u)))/β in place of ∇F*: with φ(y) = ∇F*ᵀ(y − u) + ‖y − u‖²/(2β), F*(u₊) − F*(u) ≤ φ(u₊), and by its strong
     convexity φ(u₊) ≤ min φ + βδ²/2 ≤ −β‖G‖²/2 + βδ²/2.
 
+    Rounding is counted: a bound of that of F*, which is evaluated in float64, is added to its difference, and to δ_s what rounding u₊
+    is, ε(‖u_s‖ + ‖u_{s+1}‖)/β. Of a problem of the user's own the first is 8ε|F|, the rounding of a sum of F's size.
+
     Parameters
     ----------
     problem : Quadratic, TargetLearning, BiasedRidge or Ridge
@@ -70,10 +73,26 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     require(errors.ndim == 0 or errors.shape[-1] >= count,
             f"errors: has {errors.shape[-1:]} entries for {count} steps; expected one for each")
     along = np.moveaxis(u, -2, 0)  # the batch axes of the problem stay the last ones
-    values = np.stack([np.asarray(problem.outer_value(at, problem.inner_solution(at, w0)), np.float64) for at in along], axis=-1)
-    squares = np.cumsum(np.broadcast_to(errors[..., :count] if errors.ndim else errors, (*errors.shape[:-1], count)) ** 2, axis=-1)
-    bound = (2 * (values[..., :1] - values[..., 1:]) / step + squares) / np.arange(1, count + 1)
+    values, noise = (np.stack(each, axis=-1) for each in zip(*(_reduced(problem._wide(), at, w0) for at in along), strict=True))
+    size = np.asarray(norm(u.astype(np.float64)))
+    moved = float(np.finfo(problem.dtype).eps) * (size[..., 1:] + size[..., :-1]) / step
+    squares = np.cumsum(((errors[..., :count] if errors.ndim else errors) + moved) ** 2, axis=-1)
+    fallen = values[..., :1] - values[..., 1:] + noise[..., :1] + noise[..., 1:]
+    bound = (2 * fallen / step + squares) / np.arange(1, count + 1)
     return np.where(np.arange(count) < _steps(run, u)[..., None], bound, np.inf)
+
+
+def _reduced(problem, u, w0):
+    """Return F*(u), and a bound of its rounding: |∂F/∂w| times the error of w(u), and the terms of F at (u, w)."""
+    u = u.reshape(*u.shape[:-1], *problem.outer_shape)
+    w = problem.inner_solution(u, w0)
+    value = np.asarray(problem.outer_value(u, w), np.float64)
+    if not (problem._affine or problem._moving_gram):
+        return value, 8 * float(np.finfo(problem.dtype).eps) * np.abs(value)
+    s, length = smoothness(problem, u, w0), norm(w)
+    away = (s.noise + s.unit * s.L * s.D) / s.mu
+    terms = (s.eta1 * length + norm(problem.outer_gradients(u, None)[1])) * length + np.abs(problem.outer_value(u, None))
+    return value, (s.gradient(s.D) + s.eta1 * away) * away + 4 * s.unit * terms
 
 
 def _steps(run, u):
