@@ -170,7 +170,7 @@ def flat(name, array, core, shape):
 
 
 def where(bad, core=0):
-    """Return which problem of a batch is the first with a bad entry, as text to append; empty for a single problem.
+    """Return which problem of a batch is the first with a bad entry, as text to append; empty for a single problem, and where none is.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def where(bad, core=0):
     """
     bad = np.asarray(bad)
     bad = bad.any(axis=tuple(range(bad.ndim - core, bad.ndim)))
-    return f" (problem {first_index(bad)} of the batch)" if bad.ndim else ""
+    return f" (problem {first_index(bad)} of the batch)" if bad.ndim and bad.any() else ""
 
 
 def first_index(bad):

@@ -338,6 +338,25 @@ def test_schedule():
         bounds.schedule(1.0, 3)
 
 
+I, ONES = np.eye(2), np.ones(2)
+
+
+@pytest.mark.parametrize("problem", [
+    pyblo.Quadratic(I, I, I), pyblo.TargetLearning(I, I, ONES), pyblo.Ridge(I, ONES, I, ONES), pyblo.BiasedRidge(I, ONES, I, ONES, beta=1.0),
+], ids=lambda problem: type(problem).__name__)
+def test_a_batch_of_none_has_bounds_of_none(problem):
+    none, runs = np.zeros((0, 2)), np.zeros((0, 3, 2))
+    for inner in ("gradient_descent", "heavy_ball", "nesterov"):
+        c = bounds.constants(problem, none, inner=inner)
+        assert c.q.shape == c.floor.shape == (0,) and bounds.aid_cg(c, [[1], [2]], 3).shape == (2, 0)
+        plan = bounds.plan(problem, none, 1e-3, inner=inner)
+        assert plan.t.shape == plan.bound.shape == (0,) and "problems" in plan.summary() + c.summary()
+    assert bounds.plan(problem, none, np.zeros(0), method="itd").t.shape == (0,)
+    assert bounds.constants(problem, none, step=np.zeros(0)).step.shape == (0,)
+    assert bounds.a_posteriori(problem, none, none, none).shape == bounds.lipschitz(problem, runs).shape == (0,)
+    assert bounds.inexact_descent(problem, runs, 0.1, 0.0).shape == (0, 2)
+
+
 # --- the protocol --------------------------------------------------------------------------------------------------------
 
 

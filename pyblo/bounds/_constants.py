@@ -133,7 +133,7 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     q = np.where(q > 0, q + 4 * s.eps, 0.0)
     margin = np.minimum(step * s.mu, 2 - step * s.L) * (1 - 8 * s.eps)  # 1 − q without its cancellation
     bad = ~((margin > 0) & (q < 1))
-    require(not np.any(bad), f"step: Φ does not contract to working precision, q = {np.max(q):.17g}{where(bad)}; choose another step, "
+    require(not np.any(bad), f"step: Φ does not contract to working precision, q = {np.max(q, initial=0.0):.17g}{where(bad)}; choose another step, "
             "or improve the condition of H")
     reach = check_number("reach", reach)
     require(reach >= 2, f"reach: {reach:g} is not valid; expected a number ≥ 2: w₀ and w_t lie up to 2D apart")
