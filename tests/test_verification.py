@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -157,6 +158,19 @@ def test_eq_5_against_its_filters():
     truncated = (1 - (1 - alpha * a) ** (K + 1)) / a
     expected = np.abs(1 / (a + 1 / (alpha * K)) / truncated - 1)
     assert np.allclose(_printed._damped_for_truncated(block), expected, rtol=1e-10, atol=1e-13)
+
+
+def test_what_holds_of_eq_5():
+    row = next(row for row in _printed.MISPRINTS if row.measure is _printed._damped_for_truncated)
+    assert row.instead == "for αλ ≤ 1 equal at λ = 0 only, with ε = 1/(α(K+1)); both → 1/λ as K → ∞"
+    truncated = lambda x, K: Fraction(sum((1 - x) ** j for j in range(K + 1)))  # α = 1
+    damped = lambda x, K: 1 / (x + Fraction(1, K + 1))
+    for K in range(1, 12):
+        assert truncated(Fraction(0), K) == damped(Fraction(0), K) == K + 1
+        assert all(truncated(Fraction(x, 40), K) > damped(Fraction(x, 40), K) for x in range(1, 41))
+    assert truncated(Fraction(3, 2), 1) == damped(Fraction(3, 2), 1)  # beyond αλ = 1 they may cross
+    assert all(abs(response(Fraction(1, 2), 400) - 2) < Fraction(1, 100) for response in (truncated, damped))
+    assert abs(truncated(Fraction(100), 10)) > 10**17  # and no limit λ → ∞ has them equal
 
 
 def test_summary_says_it_all(found):
