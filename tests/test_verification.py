@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -353,7 +355,29 @@ def test_options_out_of_range(option):
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     result = invoke("verify", "--problems", "1", "--out", str(tmp_path / "file"))
-    assert result.exit_code == 1 and str(tmp_path / "file") in result.output.replace("\n", "") and "Traceback" not in result.output
+    assert result.exit_code == 2 and str(tmp_path / "file") in result.output.replace("\n", "") and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("name", ["typer", "rich", "matplotlib"])
+def test_an_absent_package_is_no_violation(tmp_path, name):
+    code = (f"import sys; sys.modules[{name!r}] = None; sys.argv = ['pyblo', 'verify', '--problems', '1', '--out', {str(tmp_path)!r}]\n"
+            "from pyblo.__main__ import main; main()")
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and f"{name} is not installed" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_crash_is_no_violation(monkeypatch):
+    def broken(*given, **rest):
+        raise ValueError("operands could not be broadcast")
+
+    monkeypatch.setattr(_outer, "affine_map", broken)
+    result = invoke("verify", "--problems", "1")
+    assert result.exit_code == 2 and "Traceback" in result.output and "operands could not be broadcast" in result.output
+
+
+def test_the_help_says_what_the_status_means():
+    text = " ".join(invoke("verify", "--help").output.replace("│", " ").split())
+    assert "1 where one is violated, and 2 where nothing can be said" in text
 
 
 def test_the_loaders_are_lazy():
