@@ -17,6 +17,7 @@ from pyblo import bounds
 
 EPS = np.finfo(float).eps
 BOUNDS = {"itd": bounds.itd, "aid_fixed_point": bounds.aid_fixed_point, "aid_cg": bounds.aid_cg}
+I, ONES = np.eye(2), np.ones(2)
 
 
 # --- plans ---------------------------------------------------------------------------------------------------------------
@@ -233,8 +234,8 @@ def test_a_run_that_ended_before_others_has_no_bound_beyond():
     counts, u = run.nit, run.history.u
     assert counts[0] < counts[2] and u.shape[1] == counts.max() + 1
     found = bounds.inexact_descent(problem, run, 0.5, 0.0)
-    for given in (run.history, u):
-        np.testing.assert_array_equal(bounds.inexact_descent(problem, given, 0.5, 0.0), found)
+    for rows in (run.history, u):
+        np.testing.assert_array_equal(bounds.inexact_descent(problem, rows, 0.5, 0.0), found)
     for k in range(3):
         assert np.all(np.isfinite(found[k]) == (np.arange(1, counts.max() + 1) <= counts[k]))
         assert np.all(means(u[k, :-1, 0] ** 2) <= found[k])
@@ -332,17 +333,61 @@ def test_a_batch_of_runs_is_bounded_as_each():
         np.testing.assert_allclose(found[k], bounds.inexact_descent(problem._at(k), u[k], 0.05, 0.1), rtol=1e3 * EPS)
 
 
+def test_the_constants_of_a_batch_may_be_given_back():
+    problem = pyblo.Quadratic(np.stack([I, 2 * I]), I, I)
+    run = pyblo.cold_start(problem, [[1.0, 2.0], [2.0, 3.0]], step=0.5, maxiter=4, tol=0.0)
+    found = bounds.inexact_descent(problem, run, 0.5, 0.1, smooth=bounds.lipschitz(problem, run))
+    np.testing.assert_array_equal(found, bounds.inexact_descent(problem, run, 0.5, 0.1))
+    with pytest.raises(ValueError, match=r"step: 1 is beyond 1/L = 0.666667 of F.*problem 0 of the batch"):
+        bounds.inexact_descent(problem, run, 1.0, 0.1, smooth=[1.5, 0.25])
+    for smooth, kind, message in (([1.0, 2.0, 3.0], ValueError, "batch axes"), (-1.0, ValueError, "expected numbers ≥ 0"),
+                                  (np.nan, ValueError, "expected numbers ≥ 0"), ("a", TypeError, "dtype")):
+        with pytest.raises(kind, match=f"smooth: {message}"):
+            bounds.inexact_descent(problem, run, 0.5, 0.1, smooth=smooth)
+
+
+def test_functions_of_the_user_get_u_in_its_own_shape():
+    problem = pyblo.FunctionProblem(
+        (2, 2), 4, outer_value=lambda u, w: 0.5 * (w @ w) + 0 * u[1, 1], outer_gradients=lambda u, w: (0 * u, w),
+        inner_gradient=lambda u, w: w - u.ravel(), hessian_product=lambda u, w, v: v, cross_adjoint=lambda u, w, q: -q.reshape(2, 2),
+        inner_solution=lambda u, w0: u.ravel() + 0 * u[1, 1])
+    u = np.array([1.0, 0.5, 0.25])[:, None, None] * np.ones((2, 2))  # F* = ½‖u‖²
+    found = bounds.inexact_descent(problem, u, 0.5, 0.0, smooth=1.0)
+    np.testing.assert_allclose(found, [2 * (2 - 0.5) / 0.5, (2 - 0.125) / 0.5], rtol=100 * EPS)
+
+
+def test_what_does_not_fit_is_named():
+    problem = pyblo.Quadratic(np.diag([1.0, 3.0]), I, I)
+    with pytest.raises(TypeError, match="constants: expected the Constants"):
+        bounds.rate(3, 1)
+    with pytest.raises(ValueError, match="method: .'itd'. is not known"):
+        bounds.plan(problem, ONES, 1.0, method=["itd"])
+    with pytest.raises(TypeError, match="project: None is not callable"):
+        bounds.gradient_mapping([1.0], [1.0], 0.5, None)
+    empty = pyblo.Ridge(np.zeros((3, 0)), np.ones(3), np.zeros((2, 0)), ONES)
+    with pytest.raises(ValueError, match="problem: X has no columns"):
+        bounds.constants(empty, np.zeros(0))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [2.0**530, 2.0**-560])
+def test_constants_of_any_scale(scale):
+    plain, scaled = (bounds.constants(pyblo.Quadratic(np.diag([1.0, 3.0]), I, s * I, f=s * ONES), ONES) for s in (1.0, scale))
+    for name in ("L_E", "eta1", "c1", "c3"):  # F enters linearly
+        assert getattr(scaled, name) == pytest.approx(scale * getattr(plain, name), rel=100 * EPS)
+    with pytest.raises(ValueError, match=r"the constants of the problem overflow there\. A \(3e-170\)"):
+        bounds.constants(pyblo.Quadratic(1e-170 * np.diag([1.0, 3.0]), I, I), ONES)
+
+
 def test_schedule():
     assert bounds.schedule(0.9, 0) == 0 and bounds.schedule(0.9, 99) == int(np.ceil(np.log(100) / 0.1))
     with pytest.raises(ValueError, match="q: 1 is not valid"):
         bounds.schedule(1.0, 3)
 
 
-I, ONES = np.eye(2), np.ones(2)
-
-
 @pytest.mark.parametrize("problem", [
-    pyblo.Quadratic(I, I, I), pyblo.TargetLearning(I, I, ONES), pyblo.Ridge(I, ONES, I, ONES), pyblo.BiasedRidge(I, ONES, I, ONES, beta=1.0),
+    pyblo.Quadratic(I, I, I), pyblo.TargetLearning(I, I, ONES), pyblo.Ridge(I, ONES, I, ONES),
+    pyblo.BiasedRidge(I, ONES, I, ONES, beta=1.0),
 ], ids=lambda problem: type(problem).__name__)
 def test_a_batch_of_none_has_bounds_of_none(problem):
     none, runs = np.zeros((0, 2)), np.zeros((0, 3, 2))
@@ -484,7 +529,8 @@ def rotation():
 
     def smoothness(u, w0):
         D = np.linalg.norm(np.linalg.solve(np.eye(2) - C, u) - w0)
-        return bounds.Smoothness(mu=0.1, L=1.9, D=D, gradient=lambda radius: np.linalg.norm(w0) + radius, cross=lambda radius: 1.0, eta1=1.0)
+        return bounds.Smoothness(mu=0.1, L=1.9, D=D, gradient=lambda radius: np.linalg.norm(w0) + radius, cross=lambda radius: 1.0,
+                                 eta1=1.0)
 
     object.__setattr__(problem, "smoothness", smoothness)
     return problem, C

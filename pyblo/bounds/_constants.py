@@ -6,10 +6,10 @@ import numpy as np
 from .. import _report
 from .._namespace import as_array, broadcast, where
 from ..methods import check_number, require
-from ._rates import optimal_step
+from ._rates import gradient_rate, heavy_ball_rate, nesterov_rate, optimal_step
 from ._smoothness import overflow, smoothness
 
-__all__ = ["Constants", "constants", "numbers_of"]
+__all__ = ["Constants", "constants", "numbers_of", "rate"]
 
 INNERS = ("gradient_descent", "heavy_ball", "nesterov")
 
@@ -133,10 +133,21 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     q = np.where(q > 0, q + 4 * s.eps, 0.0)
     margin = np.minimum(step * s.mu, 2 - step * s.L) * (1 - 8 * s.eps)  # 1 − q without its cancellation
     bad = ~((margin > 0) & (q < 1))
-    require(not np.any(bad), f"step: Φ does not contract to working precision, q = {np.max(q, initial=0.0):.17g}{where(bad)}; choose another step, "
-            "or improve the condition of H")
+    require(not np.any(bad), f"step: Φ does not contract to working precision, q = {np.max(q, initial=0.0):.17g}{where(bad)}; choose "
+            "another step, or improve the condition of H")
     reach = check_number("reach", reach)
     require(reach >= 2, f"reach: {reach:g} is not valid; expected a number ≥ 2: w₀ and w_t lie up to 2D apart")
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        numbers = (q, s.L / s.mu, s.mu, s.L, s.D, *_suprema(s, step, margin, reach))
+    if not all(np.isfinite(x).all() for x in numbers):
+        raise overflow(problem)
+    shape = np.broadcast_shapes(*map(np.shape, numbers))
+    numbers = (float(x) if shape == () else np.array(np.broadcast_to(x, shape), np.float64) for x in numbers)
+    return Constants(*numbers, s.singular, bool(problem.symmetric), inner)
+
+
+def _suprema(s, step, margin, reach):
+    """Return L_E, L_Φ, η₁, η₂, ν₁, ν₂, c₁, c₂, c₃, the step, the reach and the floor; margin is 1 − q."""
     L_E, L_Phi = s.gradient(reach * s.D), step * s.cross(reach * s.D)
     nu1, nu2 = step * s.hessian_lipschitz, step * s.cross_lipschitz
     c1 = (s.eta2 + s.eta1 * L_Phi / margin) * s.D
@@ -145,12 +156,7 @@ def constants(problem, u, w0=None, *, step=None, inner="gradient_descent", reach
     kappa, astray = s.L / s.mu, s.noise / s.mu
     floor = 10 * s.eps * kappa * (c1 + c3) + L_Phi / margin * s.outer_noise
     floor = floor + astray * (s.eta2 + s.eta1 * L_Phi / margin + (nu2 + nu1 * L_Phi / margin) * L_E / margin)
-    numbers = (q, kappa, s.mu, s.L, s.D, L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, floor)
-    if not all(np.isfinite(x).all() for x in numbers):
-        raise overflow(problem)
-    shape = np.broadcast_shapes(*map(np.shape, numbers))
-    numbers = (float(x) if shape == () else np.array(np.broadcast_to(x, shape), np.float64) for x in numbers)
-    return Constants(*numbers, s.singular, bool(problem.symmetric), inner)
+    return L_E, L_Phi, s.eta1, s.eta2, nu1, nu2, c1, c2, c3, step, reach, floor
 
 
 def _checked_step(step, L):
@@ -165,6 +171,29 @@ def _checked_step(step, L):
         raise ValueError(f"step: {np.max(step):g} is beyond the limit {limit:g} = 2/L, so Φ does not contract; choose a smaller one"
                          f"{where(bad)}")
     return step
+
+
+def rate(constants, t):
+    """Return ρ(t) of the inner run that the constants are for: gradient descent, heavy ball or Nesterov.
+
+    Parameters
+    ----------
+    constants : Constants
+        Of one problem, or of a batch.
+    t : int or array_like of int
+        Steps; broadcasts against the constants.
+
+    Examples
+    --------
+    >>> import numpy as np, pyblo
+    >>> problem = pyblo.Quadratic(A=np.diag([1.0, 3.0]), B=np.eye(2), P=np.eye(2))
+    >>> pyblo.bounds.rate(pyblo.bounds.constants(problem, [1.0, 1.0]), [0, 1, 2])
+    array([1.  , 0.5 , 0.25])
+    """
+    c = numbers_of(constants)
+    if c.inner == "gradient_descent":
+        return gradient_rate(c.q, t)
+    return (heavy_ball_rate if c.inner == "heavy_ball" else nesterov_rate)(c.mu, c.L, t)
 
 
 def numbers_of(constants):

@@ -1,7 +1,7 @@
 """Inexact hypergradient descent along a run (paper 003; MATH §7)."""
 import numpy as np
 
-from .._namespace import as_array, matvec, norm, transposed, where
+from .._namespace import as_array, broadcast, matvec, norm, transposed, where
 from ..methods import check_number, require
 from ..result import BilevelResult
 from ._ball import affine_maximum, spectral_norm
@@ -36,7 +36,7 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
         δ_s, measured or bounded (`itd`, `aid_cg`, `a_posteriori`), of shape (..., S) or a number; entries beyond S are left out.
     w0 : array_like, optional
         Which inner solution F* is of where H is singular, the nearest to w₀; zero where None.
-    smooth : float, optional
+    smooth : float or array_like of the batch's shape, optional
         L_{F*}; `lipschitz` of the iterates where None.
 
     Returns
@@ -62,7 +62,9 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     """
     run, u = u, _iterates(problem, u)
     step = check_number("step", step, positive=True)
-    smooth = np.asarray(lipschitz(problem, u) if smooth is None else check_number("smooth", smooth))
+    smooth = np.asarray(lipschitz(problem, run)) if smooth is None else as_array("smooth", smooth).astype(np.float64)
+    require((np.isfinite(smooth) & (smooth >= 0)).all(), "smooth: expected numbers ≥ 0, finite")
+    broadcast(("u", u.shape[:-2]), ("smooth", smooth.shape))
     bad = step * smooth > 1
     if np.any(bad):
         raise ValueError(f"step: {step:g} is beyond 1/L = {1 / np.max(smooth):g} of F*, for which there is no bound; choose a smaller one"
@@ -189,12 +191,19 @@ def gradient_mapping(u, gradient, step, project):
     project : callable
         Π, the projection on a closed convex set.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit.
+
     Examples
     --------
     >>> import numpy as np, pyblo
     >>> pyblo.bounds.gradient_mapping([0.5, 0.0], [2.0, 2.0], 0.5, lambda u: np.maximum(u, 0))
     array([1., 0.])
     """
+    if not callable(project):
+        raise TypeError(f"project: {project!r} is not callable; expected a function that projects u on the set")
     u, gradient, step = as_array("u", u), as_array("gradient", gradient), check_number("step", step, positive=True)
     return (u - project(u - step * gradient)) / step
 

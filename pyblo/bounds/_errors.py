@@ -3,8 +3,8 @@ import numpy as np
 
 from .._namespace import as_array
 from ..methods import require
-from ._constants import numbers_of
-from ._rates import _plain, cg_rate, counts, gradient_rate, rate
+from ._constants import numbers_of, rate
+from ._rates import _plain, cg_rate, counts, gradient_rate
 
 __all__ = ["aid", "aid_cg", "aid_fixed_point", "itd"]
 

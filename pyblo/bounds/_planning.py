@@ -54,8 +54,8 @@ class Plan(_report.Report):
                 ("error", f"at most {_report.number(self.bound)}")]
 
     def arguments(self):
-        """Return the keywords of `hypergradient` that carry the plan out: method, inner where the method does not bring its own, and w0 where one
-        was given.
+        """Return the keywords of `hypergradient` that carry the plan out: method, inner where the method does not bring its own, w0 where
+        it was given.
 
         Raises
         ------
@@ -119,7 +119,7 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
     >>> pyblo.bounds.plan(problem, [3.0, 0.0], error=1e-6, method="itd").t
     24
     """
-    if method not in BOUNDS:
+    if method not in tuple(BOUNDS):
         raise ValueError(f"method: {method!r} is not known; expected one of {tuple(BOUNDS)}")
     check_problem(problem)
     require(method != "aid_cg" or problem.symmetric, "method: aid_cg needs a symmetric H; use 'aid_fixed_point' or 'itd'")

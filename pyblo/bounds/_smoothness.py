@@ -195,6 +195,7 @@ def _ridge(problem, u, w0, shape):
         gram, moment = transposed(X) @ X / rows, matvec(transposed(X), y) / rows
         P = transposed(X_val) @ X_val / X_val.shape[-2]
         g = matvec(P, w0) - matvec(transposed(X_val), y_val) / X_val.shape[-2]
+    require(p > 0, "problem: X has no columns, so H has no eigenvalue and there are no constants")
     penalties, slopes = (np.broadcast_to(x, (*u.shape[:-1], p)) for x in problem._penalties(u))
     bad = ~np.isfinite(penalties)
     require(not bad.any(), f"u: the penalties that it gives are not finite; choose smaller ones{where(bad, 1)}")
