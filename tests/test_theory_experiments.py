@@ -1,5 +1,6 @@
 """The experiments on rates and bounds: their numbers by textbook loops, rational arithmetic, and eigenvalues of matrices written out."""
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -191,6 +192,19 @@ def test_the_order_of_the_methods(errors):
             assert cg < cg_short and itd < fp  # FP has the map of gradient descent
     biased = errors.panels[2]  # one fixed H and M: ITD of plain gradient descent is AID-FP
     np.testing.assert_allclose(biased.error[0], biased.error[1], rtol=0, atol=biased.floor.max())
+
+
+def test_what_is_drawn_and_counted_is_the_bound_and_the_floor(errors):
+    panel = errors.panels[0]
+    assert "errors above bound + floor" in hypergradient_error.table(errors).caption
+    chart = hypergradient_error.figures(errors)["hypergradient-error"]
+    assert "bounds + floor (rounding), means" in [text.get_text() for text in chart.legends[0].get_texts()]
+    drawn = [line.get_ydata() for line in chart.axes[0].lines if line.get_linestyle() == ":"]
+    means = (panel.bound + panel.floor[:, None]).mean(axis=1)
+    assert len(drawn[0]) == errors.counts.size
+    assert all(any(np.array_equal(each, mean) for each in drawn) for mean in means[:3])  # those with k = t
+    above = dataclasses.replace(panel, error=panel.bound + 1.01 * panel.floor[:, None])
+    assert not panel.violations().any() and above.violations().tolist() == [panel.error[0].size] * len(panel.error)
 
 
 # --- phase-diagram ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """The verification: its references against exact arithmetic, its claims with planted mistakes, its command."""
 
 import dataclasses
-import functools
 import subprocess
 import sys
 from fractions import Fraction
@@ -381,4 +380,7 @@ def test_the_help_says_what_the_status_means():
 
 
 def test_the_loaders_are_lazy():
-    assert functools.reduce(getattr, ("verification", "verify"), pyblo) is verify
+    code = ("import sys, pyblo\nassert 'pyblo.verification' not in sys.modules and 'pyblo.bounds' not in sys.modules\n"
+            "assert callable(pyblo.verification.verify) and 'pyblo.verification' in sys.modules")
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -166,7 +166,7 @@ def table(result):
     columns = ("problem, inner solver: method", *(f"error, t = {result.counts[j]}" for j in at), "bound/error", "above")
     kappas = "; ".join(f"{panel.name} {panel.condition.min():.3g} to {panel.condition.max():.3g}" for panel in result.panels[::2])
     caption = (f"Errors: mean of ‖approximate − exact hypergradient‖ over {len(result.panels[0].draws)} draws of u. bound/error: its "
-               f"median where the error is no rounding. above: errors above bound + 10·ε·κ·(c₁+c₃). κ: {kappas}.")
+               f"median where the error is no rounding. above: errors above bound + floor, the rounding. κ: {kappas}.")
     return Table("Errors of approximate hypergradients", columns, tuple(rows), caption)
 
 
