@@ -214,6 +214,12 @@ def norm(x):
     return unit * np.sqrt(np.square(x / unit[..., None]).sum(axis=-1))
 
 
+def spectral_norm(A):
+    """Return the largest singular value of each matrix, 0 of an empty one: a float for one matrix."""
+    largest = np.zeros(A.shape[:-2]) if 0 in A.shape[-2:] else np.linalg.svd(A, compute_uv=False).max(axis=-1)
+    return float(largest) if A.ndim == 2 else largest
+
+
 def finite(x):
     """Return whether each vector of (..., n) is finite: a bool for a single one."""
     found = np.isfinite(x)

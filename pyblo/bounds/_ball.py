@@ -3,17 +3,10 @@ import numpy as np
 
 from .._namespace import matvec, norm, transposed
 
-__all__ = ["affine_maximum", "spectral_norm"]
+__all__ = ["affine_maximum"]
 
 HALVINGS = 50
 NONE = 1e-100
-
-
-def spectral_norm(A):
-    """Return the largest singular value of each matrix, 0 of an empty one."""
-    if 0 in A.shape[-2:]:
-        return np.zeros(A.shape[:-2])
-    return np.linalg.svd(A, compute_uv=False).max(axis=-1)
 
 
 def affine_maximum(P, g):

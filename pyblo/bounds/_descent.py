@@ -1,10 +1,10 @@
 """Inexact hypergradient descent along a run (paper 003; MATH §7)."""
 import numpy as np
 
-from .._namespace import as_array, broadcast, matvec, norm, transposed, where
+from .._namespace import as_array, broadcast, matvec, norm, spectral_norm, transposed, where
 from ..methods import check_number, require
 from ..result import BilevelResult
-from ._ball import affine_maximum, spectral_norm
+from ._ball import affine_maximum
 from ._rates import _factor, _plain, counts
 from ._smoothness import smoothness
 
@@ -149,7 +149,7 @@ def _fixed(problem, low, high):
     response = np.divide(1, values, out=np.zeros_like(values), where=values > 0)[..., None] * s.cross.astype(np.float64)
     reduced = transposed(transposed(s.vectors.astype(np.float64)) @ problem._outer_root().astype(np.float64)) @ response
     up = 1 + 8 * mu.unit * (mu.L / mu.mu)
-    return np.broadcast_to((up * spectral_norm(reduced)) ** 2, np.shape(mu.mu))
+    return np.broadcast_to(np.square(up * spectral_norm(reduced)), np.shape(mu.mu))
 
 
 def _ridge(problem, low, high):

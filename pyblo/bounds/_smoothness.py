@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._namespace import matvec, norm, require_memory, transposed, where
+from .._namespace import matvec, norm, require_memory, spectral_norm, transposed, where
 from ..methods import require
 from ..problem import Problem
-from ._ball import affine_maximum, spectral_norm
+from ._ball import affine_maximum
 
 __all__ = ["Smoothness", "check_problem", "overflow", "smoothness"]
 
@@ -140,7 +140,7 @@ def _affine(problem, u, w0, shape):
         P, g = root @ transposed(root), matvec(transposed(V), problem.outer_gradients(u, w0)[1].astype(np.float64))
     if not all(np.isfinite(array).all() for array in (z, P, g)):
         raise overflow(problem)
-    B, eta = spectral_norm(cross), spectral_norm(root) ** 2
+    B, eta = spectral_norm(cross), np.square(spectral_norm(root))
     terms, outer_terms = _terms(problem, u, L, B, eta)
     noise, outer_noise = (unit * (x + y * norm(w0)) for x, y in ((terms, L), (outer_terms, eta)))
     up, D = 1 + 8 * unit, np.asarray(norm(z))

@@ -4,13 +4,13 @@ from functools import lru_cache
 import numpy as np
 
 from .. import equilibria
-from .._namespace import matvec, norm, transposed
+from .._namespace import matvec, norm, spectral_norm, transposed
 from ..algorithms import cold_start, warm_start
 from ..dynamics import affine_map
 from ..hypergradient import hypergradient
 from ..inner import ClosedForm, GradientDescent
 from ..methods import CG, Identity
-from ._blocks import EPS, spectral_norm, units
+from ._blocks import EPS, units
 from ._inner import converged_steps, least_squares, nearest_solution
 from ._result import Statement
 

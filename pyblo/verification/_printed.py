@@ -1,7 +1,7 @@
 """Formulas as the papers print them, where they are off, and by how much (MATH §9)."""
 import numpy as np
 
-from .._namespace import matvec, transposed
+from .._namespace import matvec, spectral_norm, transposed
 from ..algorithms import warm_start
 from ..bounds import constants
 from ..hypergradient import hypergradient
@@ -9,7 +9,7 @@ from ..inner import GradientDescent
 from ..methods import Damped, Identity
 from ..problems.regression import Ridge
 from ..problems.target import TargetLearning
-from ._blocks import spectral_norm, units
+from ._blocks import units
 from ._outer import strongly_convex
 from ._responses import neumann_at, unrolled
 from ._result import Misprint
