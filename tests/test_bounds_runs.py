@@ -14,6 +14,7 @@ from test_user_problems import contraction
 
 import pyblo
 from pyblo import bounds
+from pyblo._namespace import spectral_norm
 
 EPS = np.finfo(float).eps
 BOUNDS = {"itd": bounds.itd, "aid_fixed_point": bounds.aid_fixed_point, "aid_cg": bounds.aid_cg}
@@ -356,6 +357,13 @@ def test_functions_of_the_user_get_u_in_its_own_shape():
     np.testing.assert_allclose(found, [2 * (2 - 0.5) / 0.5, (2 - 0.125) / 0.5], rtol=100 * EPS)
 
 
+def test_spectral_norm():
+    A = np.array([[3.0, 0.0, 0.0], [0.0, 0.0, -4.0]])
+    assert spectral_norm(A) == 4.0 and type(spectral_norm(A)) is float and spectral_norm(np.zeros((0, 3))) == 0.0
+    np.testing.assert_array_equal(spectral_norm(np.stack([A, 2 * A])), [4.0, 8.0])
+    np.testing.assert_array_equal(spectral_norm(np.zeros((2, 3, 0))), [0.0, 0.0])
+
+
 def test_what_does_not_fit_is_named():
     problem = pyblo.Quadratic(np.diag([1.0, 3.0]), I, I)
     with pytest.raises(TypeError, match="constants: expected the Constants"):
@@ -377,6 +385,23 @@ def test_constants_of_any_scale(scale):
         assert getattr(scaled, name) == pytest.approx(scale * getattr(plain, name), rel=100 * EPS)
     with pytest.raises(ValueError, match=r"the constants of the problem overflow there\. A \(3e-170\)"):
         bounds.constants(pyblo.Quadratic(1e-170 * np.diag([1.0, 3.0]), I, I), ONES)
+
+
+@pytest.mark.parametrize(("inner", "step", "momentum"), [
+    ("gradient_descent", 2 / 10, 0.0), ("heavy_ball", 4 / 16, (2 / 4) ** 2), ("nesterov", 1 / 9, 2 / 4)])
+def test_the_run_of_the_constants(inner, step, momentum):
+    run = bounds.constants(pyblo.Quadratic(np.diag([1.0, 9.0]), I, I), ONES, inner=inner).run(4)
+    assert (run.steps, run.nesterov) == (4, inner == "nesterov")
+    assert (run.step, run.momentum) == pytest.approx((step, momentum), rel=100 * EPS)
+    with pytest.raises(ValueError, match="constants: are of a batch of shape"):
+        bounds.constants(pyblo.Quadratic(I, I, I), np.ones((3, 2)), inner=inner).run(4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_constant_of_ridge_is_refused_where_its_data_overflow():
+    for arrays in ((1e200 * I, ONES, I, ONES), (I, ONES, 1e200 * I, ONES)):
+        with pytest.raises(ValueError, match="u, w0: the constants of the problem overflow there"):
+            bounds.lipschitz(pyblo.Ridge(*arrays), np.zeros((2, 2)))
 
 
 def test_schedule():

@@ -5,8 +5,9 @@ import numpy as np
 
 from .. import _report
 from .._namespace import as_array, broadcast, where
+from ..inner import GradientDescent
 from ..methods import check_number, require
-from ._rates import gradient_rate, heavy_ball_rate, nesterov_rate, optimal_step
+from ._rates import gradient_rate, heavy_ball, heavy_ball_rate, nesterov, nesterov_rate, optimal_step
 from ._smoothness import overflow, smoothness
 
 __all__ = ["Constants", "constants", "numbers_of", "rate"]
@@ -72,6 +73,23 @@ class Constants(_report.Report):
     inner: str
 
     _title = "Constants of a bilevel problem"
+
+    def run(self, t):
+        """Return the inner run of t steps that the constants are for, a `GradientDescent` with its step and momentum; of one problem.
+
+        Examples
+        --------
+        >>> import numpy as np, pyblo
+        >>> problem = pyblo.Quadratic(A=np.diag([1.0, 9.0]), B=np.eye(2), P=np.eye(2))
+        >>> run = pyblo.bounds.constants(problem, [3.0, 0.0], inner="heavy_ball").run(7)
+        >>> run.steps, round(run.step, 6), round(run.momentum, 6)
+        (7, 0.25, 0.25)
+        """
+        require(np.ndim(self.q) == 0, f"constants: are of a batch of shape {np.shape(self.q)}; runs are of one problem")
+        step, momentum = self.step, 0.0
+        if self.inner != "gradient_descent":
+            step, momentum = (heavy_ball if self.inner == "heavy_ball" else nesterov)(self.mu, self.L)
+        return GradientDescent(t, step=step, momentum=momentum, nesterov=self.inner == "nesterov")
 
     def _rows(self):
         rows = [(field.name, _report.number(getattr(self, field.name))) for field in fields(self)[:-3]]

@@ -1,12 +1,12 @@
 """Inexact hypergradient descent along a run (paper 003; MATH §7)."""
 import numpy as np
 
-from .._namespace import as_array, broadcast, matvec, norm, spectral_norm, transposed, where
+from .._namespace import as_array, broadcast, norm, spectral_norm, transposed, where
 from ..methods import check_number, require
 from ..result import BilevelResult
 from ._ball import affine_maximum
 from ._rates import _factor, _plain, counts
-from ._smoothness import smoothness
+from ._smoothness import grams, smoothness
 
 __all__ = ["gradient_mapping", "inexact_descent", "lipschitz", "schedule"]
 
@@ -154,9 +154,7 @@ def _fixed(problem, low, high):
 
 def _ridge(problem, low, high):
     s = smoothness(problem, low)  # H grows with u
-    X, y, X_val, y_val = (x.astype(np.float64) for x in (problem.X, problem.y, problem.X_val, problem.y_val))
-    moment, outer = matvec(transposed(X), y) / X.shape[-2], matvec(transposed(X_val), y_val) / X_val.shape[-2]
-    gram, P = transposed(X) @ X / X.shape[-2], transposed(X_val) @ X_val / X_val.shape[-2]
+    gram, moment, P, outer = grams(problem)
     W = norm(moment) / s.mu
     g = affine_maximum(P, -outer)(W)
     Q, top = g / s.mu, spectral_norm(gram)

@@ -5,11 +5,10 @@ import numpy as np
 
 from .. import _report
 from .._namespace import as_array, broadcast, where
-from ..inner import GradientDescent
 from ..methods import CG, FixedPoint, Unrolled, require
 from ._constants import Constants, constants
 from ._errors import aid_cg, aid_fixed_point, itd
-from ._rates import cg_rate, gradient_rate, heavy_ball, nesterov
+from ._rates import cg_rate, gradient_rate
 from ._smoothness import check_problem
 
 __all__ = ["Plan", "plan"]
@@ -75,12 +74,8 @@ class Plan(_report.Report):
         c, start = self.constants, {} if self.w0 is None else {"w0": self.w0.copy()}
         if self.method == "itd":
             return {"method": Unrolled(self.t, step=c.step), **start}
-        step, momentum = c.step, 0.0
-        if c.inner != "gradient_descent":
-            step, momentum = (heavy_ball if c.inner == "heavy_ball" else nesterov)(c.mu, c.L)
-        inner = GradientDescent(self.t, step=step, momentum=momentum, nesterov=c.inner == "nesterov")
         adjoint = FixedPoint(self.k, step=c.step) if self.method == "aid_fixed_point" else CG(self.k, rtol=float(np.finfo(np.float64).eps))
-        return {"method": adjoint, "inner": inner, **start}
+        return {"method": adjoint, "inner": c.run(self.t), **start}
 
 
 def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent", step=None):

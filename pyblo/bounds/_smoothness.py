@@ -10,7 +10,7 @@ from ..methods import require
 from ..problem import Problem
 from ._ball import affine_maximum
 
-__all__ = ["Smoothness", "check_problem", "overflow", "smoothness"]
+__all__ = ["Smoothness", "check_problem", "grams", "overflow", "smoothness"]
 
 
 @dataclass(frozen=True)
@@ -189,12 +189,11 @@ def _ridge(problem, u, w0, shape):
     problem._require_finite()
     require_memory("the Hessians of Ridge at each u", 16 * math.prod(shape) * problem.inner_size**2)
     eps = float(np.finfo(np.float64).eps)
-    X, y, X_val, y_val, u, w0 = (x.astype(np.float64) for x in (problem.X, problem.y, problem.X_val, problem.y_val, u, w0))
-    rows, p = X.shape[-2:]
+    y, y_val, u, w0 = (x.astype(np.float64) for x in (problem.y, problem.y_val, u, w0))
+    (rows, p), rows_val = problem.X.shape[-2:], problem.X_val.shape[-2]
+    gram, moment, P, outer = grams(problem)
     with np.errstate(over="ignore", invalid="ignore"):  # refused below
-        gram, moment = transposed(X) @ X / rows, matvec(transposed(X), y) / rows
-        P = transposed(X_val) @ X_val / X_val.shape[-2]
-        g = matvec(P, w0) - matvec(transposed(X_val), y_val) / X_val.shape[-2]
+        g = matvec(P, w0) - outer
     require(p > 0, "problem: X has no columns, so H has no eigenvalue and there are no constants")
     penalties, slopes = (np.broadcast_to(x, (*u.shape[:-1], p)) for x in problem._penalties(u))
     bad = ~np.isfinite(penalties)
@@ -212,9 +211,9 @@ def _ridge(problem, u, w0, shape):
                          f"{np.max(values, initial=0):.3g}, and M is not in its range: no bound holds; raise the penalties{where(bad)}")
     z = matvec(V, matvec(transposed(V), moment - matvec(H, w0)) / values)
     eta, slope, D = spectral_norm(P), slopes.max(axis=-1, initial=0.0), np.asarray(norm(z))
-    unit = eps * max(rows, X_val.shape[-2], p)
+    unit = eps * max(rows, rows_val, p)
     noise = unit * (np.sqrt(L / rows) * norm(y) + L * norm(w0))
-    outer_noise = unit * (np.sqrt(eta / X_val.shape[-2]) * norm(y_val) + eta * norm(w0))
+    outer_noise = unit * (np.sqrt(eta / rows_val) * norm(y_val) + eta * norm(w0))
     up, largest = 1 + 8 * unit, affine_maximum(P, g)
 
     def cross(radius):
@@ -227,6 +226,15 @@ def _ridge(problem, u, w0, shape):
         gradient=lambda radius: _shaped(up * largest(radius) + outer_noise, shape), cross=cross, eta1=_shaped(up * eta, shape),
         cross_lipschitz=_shaped(up * slope, shape), noise=_shaped(noise, shape), outer_noise=_shaped(outer_noise, shape), unit=unit,
         eps=float(np.finfo(problem.dtype).eps))
+
+
+def grams(problem):
+    """Return XᵀX/n, Xᵀy/n, X′ᵀX′/n′ and X′ᵀy′/n′ of a Ridge in float64, infinite where they overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        for X, y in ((problem.X, problem.y), (problem.X_val, problem.y_val)):
+            X, y = X.astype(np.float64), y.astype(np.float64)
+            yield transposed(X) @ X / X.shape[-2]
+            yield matvec(transposed(X), y) / X.shape[-2]
 
 
 def _shaped(value, shape):
