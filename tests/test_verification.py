@@ -134,6 +134,7 @@ def test_loops_that_end_before_their_last_step():
     # A gradient of exactly zero ends one of two loops that are compared pair by pair; a block of one problem has no other to go on.
     ended = 0
     for seed in range(20):
+        assert verify(1, seed=seed).success
         block = draw(seed, 0).take(slice(1))
         block = block.take(_outer.strongly_convex(block))
         if block.count:
