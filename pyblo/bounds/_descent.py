@@ -75,13 +75,20 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     require(errors.ndim == 0 or errors.shape[-1] >= count,
             f"errors: has {errors.shape[-1:]} entries for {count} steps; expected one for each")
     along = np.moveaxis(u, -2, 0)  # the batch axes of the problem stay the last ones
-    values, noise = (np.stack(each, axis=-1) for each in zip(*(_reduced(problem._wide(), at, w0) for at in along), strict=True))
+    values, noise = (np.moveaxis(each, 0, -1) for each in _along(problem._wide(), along, w0))
     size = np.asarray(norm(u.astype(np.float64)))
     moved = float(np.finfo(problem.dtype).eps) * (size[..., 1:] + size[..., :-1]) / step
     squares = np.cumsum(((errors[..., :count] if errors.ndim else errors) + moved) ** 2, axis=-1)
     fallen = values[..., :1] - values[..., 1:] + noise[..., :1] + noise[..., 1:]
     bound = (2 * fallen / step + squares) / np.arange(1, count + 1)
     return np.where(np.arange(count) < _steps(run, u)[..., None], bound, np.inf)
+
+
+def _along(problem, along, w0):
+    """Return F* and its rounding at iterates (S + 1, ..., m): at once where H is fixed, else one after the other, to have one H."""
+    if problem._affine:
+        return _reduced(problem, along, w0)
+    return (np.stack(each) for each in zip(*(_reduced(problem, u, w0) for u in along), strict=True))
 
 
 def _reduced(problem, u, w0):
