@@ -1,6 +1,7 @@
 """The command line: `pyblo list`, `pyblo reproduce NAME` and `pyblo verify`, also as `python -m pyblo`."""
 import sys
 import time
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,8 @@ def main():
     try:
         app()()
     except ModuleNotFoundError as error:
-        sys.exit(f"pyblo: {error}")
+        print(f"pyblo: {error}", file=sys.stderr)
+        sys.exit(2 if sys.argv[1:2] == ["verify"] else 1)
 
 
 def app():
@@ -54,9 +56,19 @@ def app():
     def verify(problems: Annotated[int, typer.Option(min=1, help="How many random problems.")] = 1000,
                seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
                out: Annotated[Path | None, typer.Option(help="A folder for the tables as CSV, and the error of Eq. 5 as a curve.")] = None):
-        """Check the claims of the papers on random problems; the exit status is 1 where one is violated."""
-        with _errors_named(typer):
-            success = _verify(problems, seed, out)
+        """Check the claims of the papers on random problems.
+
+        The exit status is 0 where all hold, 1 where one is violated, and 2 where nothing can be said: options that do not fit, files that
+        cannot be written, packages that are not installed, any other error.
+        """
+        try:
+            with _errors_named(typer, 2):
+                success = _verify(problems, seed, out)
+        except typer.Exit:
+            raise
+        except Exception:  # Python's own status, 1, is that of a violation
+            traceback.print_exc()
+            raise typer.Exit(2) from None
         if not success:
             raise typer.Exit(1)
 
@@ -64,13 +76,13 @@ def app():
 
 
 @contextmanager
-def _errors_named(typer):
-    """Print errors of the machine, in place of a traceback, and exit with the status 1."""
+def _errors_named(typer, status=1):
+    """Print errors of the machine, in place of a traceback, and exit with the status."""
     try:
         yield
     except (OSError, ModuleNotFoundError) as error:
         print(f"pyblo: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(status) from None
 
 
 def _list():

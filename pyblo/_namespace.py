@@ -170,7 +170,7 @@ def flat(name, array, core, shape):
 
 
 def where(bad, core=0):
-    """Return which problem of a batch is the first with a bad entry, as text to append; empty for a single problem.
+    """Return which problem of a batch is the first with a bad entry, as text to append; empty for a single problem, and where none is.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def where(bad, core=0):
     """
     bad = np.asarray(bad)
     bad = bad.any(axis=tuple(range(bad.ndim - core, bad.ndim)))
-    return f" (problem {first_index(bad)} of the batch)" if bad.ndim else ""
+    return f" (problem {first_index(bad)} of the batch)" if bad.ndim and bad.any() else ""
 
 
 def first_index(bad):
@@ -212,6 +212,12 @@ def norm(x):
     size = np.abs(x).max(axis=-1, initial=0.0)
     unit = np.where((size > 0) & np.isfinite(size), size, 1.0)
     return unit * np.sqrt(np.square(x / unit[..., None]).sum(axis=-1))
+
+
+def spectral_norm(A):
+    """Return the largest singular value of each matrix, 0 of an empty one: a float for one matrix."""
+    largest = np.zeros(A.shape[:-2]) if 0 in A.shape[-2:] else np.linalg.svd(A, compute_uv=False).max(axis=-1)
+    return float(largest) if A.ndim == 2 else largest
 
 
 def finite(x):

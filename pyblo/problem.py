@@ -161,3 +161,7 @@ class Problem(abc.ABC):
     def _at(self, k):
         """Return problem number k of the batch, in C order."""
         return self
+
+    def _wide(self):
+        """Return the problem in float64, where it is given by arrays."""
+        return self

@@ -1,5 +1,7 @@
 """Constants and error bounds of paper 002 against formulas, exact arithmetic and measured errors."""
 
+import re
+
 import generate
 import numpy as np
 import pytest
@@ -36,6 +38,12 @@ def test_no_measured_error_exceeds_its_bound(seed, count):
     trial = campaign.Trial(seed, tally, count)
     trial.run()
     assert not tally.failures()
+
+
+def test_the_campaign_counts_what_exceeds_the_first_part_of_the_floor_alone():
+    tally = campaign.campaign(100, 61)
+    assert not tally.failures()
+    assert re.match(r"problems with an error above bound \+ 10 ε κ \(c₁ \+ c₃\): [1-9]\d* of 100 \(", tally.notes[0])
 
 
 def test_bounds_are_not_far_above_the_errors_where_the_hessian_is_diagonal():

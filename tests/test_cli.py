@@ -75,10 +75,14 @@ def test_an_absent_extra_is_named(monkeypatch, tmp_path):
     assert result.exit_code == 1 and "matplotlib is not installed" in result.output and "pyblo[plot,cli,data]" in result.output
 
 
-def test_without_typer(monkeypatch):
+def test_without_typer(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "typer", None)
-    with pytest.raises(SystemExit, match=r"typer is not installed.*pyblo\[plot,cli,data\]"):
-        cli.main()
+    for command, status in (("list", 1), ("reproduce", 1), ("verify", 2)):
+        monkeypatch.setattr(sys, "argv", ["pyblo", command])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr().err
+        assert ended.value.code == status and "typer is not installed" in said and "pyblo[plot,cli,data]" in said
 
 
 def test_as_a_module():

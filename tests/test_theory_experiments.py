@@ -1,5 +1,6 @@
 """The experiments on rates and bounds: their numbers by textbook loops, rational arithmetic, and eigenvalues of matrices written out."""
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -40,6 +41,36 @@ def test_counts_of_gradient_descent_in_closed_form(complexity):
         worst = lambda t: 0.5 / (2 * t + 1) * (2 * t / (2 * t + 1)) ** (2 * t)  # of ½λ(1 − λ)^{2t}, at λ = 1/(2t + 1)
         least = next(t for t in range(int(1 / eps)) if worst(t) <= eps)
         assert 0 <= least - found <= 1 + least * (math.log(1e9) / 299) ** 2 / 8  # 300 λ over nine decades miss so much of the worst
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"accuracy": 0.0}, "accuracy: 0.0 is not valid"), ({"accuracies": (1e-2, 0.0, 3)}, "accuracies: 0.0 is not valid"),
+    ({"stochastic": (-1.0, 1e-2, 3)}, "stochastic: -1.0 is not valid"), ({"convex": (np.nan, 1e-2, 3)}, "convex: nan is not valid"),
+    ({"nonconvex": (0.2, 1e-2, 3)}, r"nonconvex: 0.2 is not valid; expected numbers in \[0, 0.125\]"),
+    ({"nonconvex_stochastic": (0.126, 1e-2, 3)}, "nonconvex_stochastic: 0.126 is not valid"),
+    ({"momentum": 1.0}, "momentum: 1.0 is not valid"), ({"variance": 0.0}, "variance: 0.0 is not valid"),
+    ({"conditions": (0.5, 10.0, 3)}, "conditions: 0.5 is not valid"), ({"condition": 0.5}, "condition: 0.5 is not valid"),
+    ({"conditions": (2.0, 10.0, 0)}, r"conditions\[2\]: 0 is not valid"), ({"chains": 0}, "chains: 0 is not valid"),
+    ({"modes": 0}, "modes: 0 is not valid"),
+])
+def test_what_has_no_count_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        iteration_complexity.run(**arguments)
+
+
+def test_the_least_convex_accuracy_that_has_a_plateau():
+    found, _ = counts.nonconvex(np.array([1 / 8]), 0.9)  # f′(1)² = 1/4 is the largest
+    assert found["GD"][0] > 0 and counts._plateau(np.array([1 / 8]))[0] == 1.0
+
+
+def test_no_search_goes_on_for_ever(monkeypatch):
+    monkeypatch.setattr(counts, "MOST_MADE", 1000)
+    searches = (lambda: counts._least(lambda t: False), lambda: counts._first(iter(lambda: 1.0, None), np.array([0.1, 0.0])),
+                lambda: counts._decreasing_steps(np.array([0.01, 1.0]), 0.1, 1e-300))
+    monkeypatch.setattr(counts, "MOST_SUMMED", 2**14)
+    for search in searches:
+        with pytest.raises(ValueError, match="accuracies: one is not reached in"):
+            search()
 
 
 @pytest.mark.parametrize(("kappa", "eps"), [(4.0, 1e-3), (50.0, 1e-5)])
@@ -161,6 +192,19 @@ def test_the_order_of_the_methods(errors):
             assert cg < cg_short and itd < fp  # FP has the map of gradient descent
     biased = errors.panels[2]  # one fixed H and M: ITD of plain gradient descent is AID-FP
     np.testing.assert_allclose(biased.error[0], biased.error[1], rtol=0, atol=biased.floor.max())
+
+
+def test_what_is_drawn_and_counted_is_the_bound_and_the_floor(errors):
+    panel = errors.panels[0]
+    assert "errors above bound + floor" in hypergradient_error.table(errors).caption
+    chart = hypergradient_error.figures(errors)["hypergradient-error"]
+    assert "bounds + floor (rounding), means" in [text.get_text() for text in chart.legends[0].get_texts()]
+    drawn = [line.get_ydata() for line in chart.axes[0].lines if line.get_linestyle() == ":"]
+    means = (panel.bound + panel.floor[:, None]).mean(axis=1)
+    assert len(drawn[0]) == errors.counts.size
+    assert all(any(np.array_equal(each, mean) for each in drawn) for mean in means[:3])  # those with k = t
+    above = dataclasses.replace(panel, error=panel.bound + 1.01 * panel.floor[:, None])
+    assert not panel.violations().any() and above.violations().tolist() == [panel.error[0].size] * len(panel.error)
 
 
 # --- phase-diagram ---------------------------------------------------------------------------------------------------------

@@ -3,16 +3,10 @@ import numpy as np
 
 from .._namespace import matvec, norm, transposed
 
-__all__ = ["affine_maximum", "spectral_norm"]
+__all__ = ["affine_maximum"]
 
 HALVINGS = 50
-
-
-def spectral_norm(A):
-    """Return the largest singular value of each matrix, 0 of an empty one."""
-    if 0 in A.shape[-2:]:
-        return np.zeros(A.shape[:-2])
-    return np.linalg.svd(A, compute_uv=False).max(axis=-1)
+NONE = 1e-100
 
 
 def affine_maximum(P, g):
@@ -23,26 +17,29 @@ def affine_maximum(P, g):
         ‖Pz + g‖² ≤ s·radius² + Σ c²s/(s − p²).
 
     The least of these is the maximum; it is sought by halving, and what was reached is a bound however near it came.
-    s = pmax² + pmax‖g‖/radius alone gives no more than pmax·radius + ‖g‖.
+    s = pmax² + pmax‖g‖/radius alone gives no more than pmax·radius + ‖g‖, the unit in which all is computed, with y = z/radius.
     """
     p, U = np.linalg.eigh(P) if P.shape[-1] else (np.zeros(P.shape[:-1]), P)
     p = np.maximum(p, 0.0)
     c, top = matvec(transposed(U), g), p.max(axis=-1, initial=0.0)
     length = np.asarray(norm(c))
+    ratios, shares = (np.divide(x, y[..., None], out=np.zeros(x.shape), where=y[..., None] > 0) for x, y in ((p, top), (c, length)))
+    gaps = (1 - ratios) * (1 + ratios)
 
     def largest(radius):
-        radius = np.asarray(radius, np.float64)
-        crude = top * radius + length
-        inside = (radius > 0) & (top > 0) & (length > 0)  # else the crude bound is the maximum
-        ball = np.where(inside, radius, 1.0)
-        low, high = np.zeros(ball.shape), np.where(inside, top * length / ball, 1.0)  # of x = s − pmax²
-        gap = (top[..., None] - p) * (top[..., None] + p)
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinite maximum is the caller's to refuse
+            reached = top * np.asarray(radius, np.float64)
+            crude = reached + length
+            a, b = reached / crude, length / crude  # in units of the crude bound, where nothing overflows
+        inside = (a > NONE) & (b > NONE)  # else the crude bound is the maximum, to rounding
+        a, b = np.where(inside, a, 0.5), np.where(inside, b, 0.5)
+        low, high = np.zeros(a.shape), a * b  # of x = s − a²
+        gap, weight = a[..., None] ** 2 * gaps, b[..., None] * shares
         for _ in range(HALVINGS):
             x = 0.5 * (low + high)
-            slope = ball**2 - np.sum((c * p / (x[..., None] + gap)) ** 2, axis=-1)
+            slope = 1 - np.sum((weight * a[..., None] * ratios / (x[..., None] + gap)) ** 2, axis=-1)
             low, high = np.where(slope < 0, x, low), np.where(slope < 0, high, x)
-        x = high[..., None]
-        dual = (top**2 + high) * (ball**2 + np.sum(c**2 / (x + gap), axis=-1))
-        return np.where(inside, np.minimum(crude, np.sqrt(dual)), crude)
+        dual = (a**2 + high) * (1 + np.sum(weight**2 / (high[..., None] + gap), axis=-1))
+        return np.where(inside, crude * np.minimum(1.0, np.sqrt(dual)), crude)
 
     return largest

@@ -1,11 +1,12 @@
 """Inexact hypergradient descent along a run (paper 003; MATH §7)."""
 import numpy as np
 
-from .._namespace import as_array, matvec, norm, transposed, where
+from .._namespace import as_array, broadcast, norm, spectral_norm, transposed, where
 from ..methods import check_number, require
-from ._ball import affine_maximum, spectral_norm
+from ..result import BilevelResult
+from ._ball import affine_maximum
 from ._rates import _factor, _plain, counts
-from ._smoothness import smoothness
+from ._smoothness import grams, smoothness
 
 __all__ = ["gradient_mapping", "inexact_descent", "lipschitz", "schedule"]
 
@@ -20,6 +21,9 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     G = (u − Π(u − β∇F*(u)))/β in place of ∇F*: with φ(y) = ∇F*ᵀ(y − u) + ‖y − u‖²/(2β), F*(u₊) − F*(u) ≤ φ(u₊), and by its strong
     convexity φ(u₊) ≤ min φ + βδ²/2 ≤ −β‖G‖²/2 + βδ²/2.
 
+    Rounding is counted: a bound of that of F*, which is evaluated in float64, is added to its difference, and to δ_s what rounding u₊
+    is, ε(‖u_s‖ + ‖u_{s+1}‖)/β. Of a problem of the user's own the first is 8ε|F|, the rounding of a sum of F's size.
+
     Parameters
     ----------
     problem : Quadratic, TargetLearning, BiasedRidge or Ridge
@@ -32,13 +36,15 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
         δ_s, measured or bounded (`itd`, `aid_cg`, `a_posteriori`), of shape (..., S) or a number; entries beyond S are left out.
     w0 : array_like, optional
         Which inner solution F* is of where H is singular, the nearest to w₀; zero where None.
-    smooth : float, optional
+    smooth : float or array_like of the batch's shape, optional
         L_{F*}; `lipschitz` of the iterates where None.
 
     Returns
     -------
     ndarray, shape (..., S)
         Entry S − 1 is the bound of the mean over the first S steps. F* is measured at the iterates: no minimum has to be known.
+        Infinite where fewer steps were made, as by a run of a batch that ended before others: a `BilevelResult` says how many, of a
+        History or an array repetitions of the last iterate count as none.
 
     Raises
     ------
@@ -54,9 +60,11 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     >>> pyblo.bounds.inexact_descent(problem, run, 0.5, errors).shape
     (3,)
     """
-    u = _iterates(problem, u)
+    run, u = u, _iterates(problem, u)
     step = check_number("step", step, positive=True)
-    smooth = np.asarray(lipschitz(problem, u) if smooth is None else check_number("smooth", smooth))
+    smooth = np.asarray(lipschitz(problem, run)) if smooth is None else as_array("smooth", smooth).astype(np.float64)
+    require((np.isfinite(smooth) & (smooth >= 0)).all(), "smooth: expected numbers ≥ 0, finite")
+    broadcast(("u", u.shape[:-2]), ("smooth", smooth.shape))
     bad = step * smooth > 1
     if np.any(bad):
         raise ValueError(f"step: {step:g} is beyond 1/L = {1 / np.max(smooth):g} of F*, for which there is no bound; choose a smaller one"
@@ -67,9 +75,41 @@ def inexact_descent(problem, u, step, errors, w0=None, *, smooth=None):
     require(errors.ndim == 0 or errors.shape[-1] >= count,
             f"errors: has {errors.shape[-1:]} entries for {count} steps; expected one for each")
     along = np.moveaxis(u, -2, 0)  # the batch axes of the problem stay the last ones
-    values = np.stack([np.asarray(problem.outer_value(at, problem.inner_solution(at, w0)), np.float64) for at in along], axis=-1)
-    squares = np.cumsum(np.broadcast_to(errors[..., :count] if errors.ndim else errors, (*errors.shape[:-1], count)) ** 2, axis=-1)
-    return (2 * (values[..., :1] - values[..., 1:]) / step + squares) / np.arange(1, count + 1)
+    values, noise = (np.moveaxis(each, 0, -1) for each in _along(problem._wide(), along, w0))
+    size = np.asarray(norm(u.astype(np.float64)))
+    moved = float(np.finfo(problem.dtype).eps) * (size[..., 1:] + size[..., :-1]) / step
+    squares = np.cumsum(((errors[..., :count] if errors.ndim else errors) + moved) ** 2, axis=-1)
+    fallen = values[..., :1] - values[..., 1:] + noise[..., :1] + noise[..., 1:]
+    bound = (2 * fallen / step + squares) / np.arange(1, count + 1)
+    return np.where(np.arange(count) < _steps(run, u)[..., None], bound, np.inf)
+
+
+def _along(problem, along, w0):
+    """Return F* and its rounding at iterates (S + 1, ..., m): at once where H is fixed, else one after the other, to have one H."""
+    if problem._affine:
+        return _reduced(problem, along, w0)
+    return (np.stack(each) for each in zip(*(_reduced(problem, u, w0) for u in along), strict=True))
+
+
+def _reduced(problem, u, w0):
+    """Return F*(u), and a bound of its rounding: |∂F/∂w| times the error of w(u), and the terms of F at (u, w)."""
+    u = u.reshape(*u.shape[:-1], *problem.outer_shape)
+    w = problem.inner_solution(u, w0)
+    value = np.asarray(problem.outer_value(u, w), np.float64)
+    if not (problem._affine or problem._moving_gram):
+        return value, 8 * float(np.finfo(problem.dtype).eps) * np.abs(value)
+    s, length = smoothness(problem, u, w0), norm(w)
+    away = (s.noise + s.unit * s.L * s.D) / s.mu
+    terms = (s.eta1 * length + norm(problem.outer_gradients(u, None)[1])) * length + np.abs(problem.outer_value(u, None))
+    return value, (s.gradient(s.D) + s.eta1 * away) * away + 4 * s.unit * terms
+
+
+def _steps(run, u):
+    """Return how many steps each run made; rows beyond them repeat its last iterate."""
+    if isinstance(run, BilevelResult):
+        return np.asarray(run.nit)
+    moved = np.any(u[..., 1:, :] != u[..., :-1, :], axis=-1)
+    return np.max(moved * np.arange(1, u.shape[-2]), axis=-1, initial=0)
 
 
 def lipschitz(problem, u):
@@ -116,14 +156,12 @@ def _fixed(problem, low, high):
     response = np.divide(1, values, out=np.zeros_like(values), where=values > 0)[..., None] * s.cross.astype(np.float64)
     reduced = transposed(transposed(s.vectors.astype(np.float64)) @ problem._outer_root().astype(np.float64)) @ response
     up = 1 + 8 * mu.unit * (mu.L / mu.mu)
-    return np.broadcast_to((up * spectral_norm(reduced)) ** 2, np.shape(mu.mu))
+    return np.broadcast_to(np.square(up * spectral_norm(reduced)), np.shape(mu.mu))
 
 
 def _ridge(problem, low, high):
     s = smoothness(problem, low)  # H grows with u
-    X, y, X_val, y_val = (x.astype(np.float64) for x in (problem.X, problem.y, problem.X_val, problem.y_val))
-    moment, outer = matvec(transposed(X), y) / X.shape[-2], matvec(transposed(X_val), y_val) / X_val.shape[-2]
-    gram, P = transposed(X) @ X / X.shape[-2], transposed(X_val) @ X_val / X_val.shape[-2]
+    gram, moment, P, outer = grams(problem)
     W = norm(moment) / s.mu
     g = affine_maximum(P, -outer)(W)
     Q, top = g / s.mu, spectral_norm(gram)
@@ -158,12 +196,19 @@ def gradient_mapping(u, gradient, step, project):
     project : callable
         Π, the projection on a closed convex set.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit.
+
     Examples
     --------
     >>> import numpy as np, pyblo
     >>> pyblo.bounds.gradient_mapping([0.5, 0.0], [2.0, 2.0], 0.5, lambda u: np.maximum(u, 0))
     array([1., 0.])
     """
+    if not callable(project):
+        raise TypeError(f"project: {project!r} is not callable; expected a function that projects u on the set")
     u, gradient, step = as_array("u", u), as_array("gradient", gradient), check_number("step", step, positive=True)
     return (u - project(u - step * gradient)) / step
 

@@ -3,8 +3,8 @@ import numpy as np
 
 from .._namespace import as_array
 from ..methods import require
-from ._constants import numbers_of
-from ._rates import _plain, cg_rate, counts, gradient_rate, rate
+from ._constants import numbers_of, rate
+from ._rates import _plain, cg_rate, counts, gradient_rate
 
 __all__ = ["aid", "aid_cg", "aid_fixed_point", "itd"]
 
@@ -101,7 +101,7 @@ def aid_cg(constants, t, k):
     """Return (c₁ + c₂/(1−q)) ρ(t) + c₃ σ(k), σ as in `cg_rate`: the bound of AID with k conjugate gradients (paper 002, Thm 2.2, Eq. 17).
 
     Parameters and returns are those of `aid_fixed_point`, for ``CG(maxiter=k, rtol=ε)``: with a tolerance of zero the iteration would go
-    on where nothing but rounding is left, and on a singular H lose what it had.
+    on where nothing but rounding is left, and on a singular H lose what it had. An H that is not symmetric is refused.
 
     Examples
     --------
@@ -112,6 +112,7 @@ def aid_cg(constants, t, k):
     array([6.    , 0.0352])
     """
     c = numbers_of(constants)
+    require(c.symmetric, "constants: are of an H that is not symmetric, which conjugate gradients need; use aid_fixed_point")
     return aid(c, rate(c, t), cg_rate(c.kappa, k))
 
 

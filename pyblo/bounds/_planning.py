@@ -5,11 +5,11 @@ import numpy as np
 
 from .. import _report
 from .._namespace import as_array, broadcast, where
-from ..inner import GradientDescent
 from ..methods import CG, FixedPoint, Unrolled, require
 from ._constants import Constants, constants
 from ._errors import aid_cg, aid_fixed_point, itd
-from ._rates import cg_rate, gradient_rate, heavy_ball, nesterov
+from ._rates import cg_rate, gradient_rate
+from ._smoothness import check_problem
 
 __all__ = ["Plan", "plan"]
 
@@ -32,6 +32,8 @@ class Plan(_report.Report):
         "itd", "aid_fixed_point" or "aid_cg".
     constants : Constants
         From which the bound was computed.
+    w0 : ndarray or None
+        Where the inner run starts, as given: the guarantee is of a run from there. None is zero.
     """
 
     t: int | np.ndarray
@@ -39,6 +41,7 @@ class Plan(_report.Report):
     bound: float | np.ndarray
     method: str
     constants: Constants
+    w0: np.ndarray | None = None
 
     _title = "Plan of a hypergradient"
 
@@ -50,7 +53,8 @@ class Plan(_report.Report):
                 ("error", f"at most {_report.number(self.bound)}")]
 
     def arguments(self):
-        """Return the keywords of `hypergradient` that carry the plan out: method, and inner where the method does not bring its own.
+        """Return the keywords of `hypergradient` that carry the plan out: method, inner where the method does not bring its own, w0 where
+        it was given.
 
         Raises
         ------
@@ -67,15 +71,11 @@ class Plan(_report.Report):
         True
         """
         require(np.ndim(self.t) == 0, f"plan: is of a batch of shape {np.shape(self.t)}; plan its problems one at a time to carry them out")
-        c = self.constants
+        c, start = self.constants, {} if self.w0 is None else {"w0": self.w0.copy()}
         if self.method == "itd":
-            return {"method": Unrolled(self.t, step=c.step)}
-        step, momentum = c.step, 0.0
-        if c.inner != "gradient_descent":
-            step, momentum = (heavy_ball if c.inner == "heavy_ball" else nesterov)(c.mu, c.L)
-        inner = GradientDescent(self.t, step=step, momentum=momentum, nesterov=c.inner == "nesterov")
+            return {"method": Unrolled(self.t, step=c.step), **start}
         adjoint = FixedPoint(self.k, step=c.step) if self.method == "aid_fixed_point" else CG(self.k, rtol=float(np.finfo(np.float64).eps))
-        return {"method": adjoint, "inner": inner}
+        return {"method": adjoint, "inner": c.run(self.t), **start}
 
 
 def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent", step=None):
@@ -93,7 +93,7 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
     error : float or array_like of the batch's shape
         What is to be guaranteed, > constants.floor.
     method : {"aid_cg", "aid_fixed_point", "itd"}
-        How the hypergradient is approximated.
+        How the hypergradient is approximated; conjugate gradients need a symmetric H.
 
     Returns
     -------
@@ -114,8 +114,10 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
     >>> pyblo.bounds.plan(problem, [3.0, 0.0], error=1e-6, method="itd").t
     24
     """
-    if method not in BOUNDS:
+    if method not in tuple(BOUNDS):
         raise ValueError(f"method: {method!r} is not known; expected one of {tuple(BOUNDS)}")
+    check_problem(problem)
+    require(method != "aid_cg" or problem.symmetric, "method: aid_cg needs a symmetric H; use 'aid_fixed_point' or 'itd'")
     c = constants(problem, u, w0, step=step, inner=inner)
     error = as_array("error", error).astype(np.float64)
     shape = broadcast(("problem", np.shape(c.q)), ("error", error.shape))
@@ -129,7 +131,8 @@ def plan(problem, u, error, w0=None, *, method="aid_cg", inner="gradient_descent
         one = _at(c, shape, index)
         t[index], k[index] = _least(one, method, float(errors[index]) - one.floor)
     bound = np.asarray(BOUNDS[method](c, t) if method == "itd" else BOUNDS[method](c, t, k)) + c.floor
-    return Plan(*((int(t), int(k), float(bound)) if shape == () else (t, k, bound)), method, c)
+    w0 = None if w0 is None else as_array("w0", w0).copy()
+    return Plan(*((int(t), int(k), float(bound)) if shape == () else (t, k, bound)), method, c, w0)
 
 
 def _at(c, shape, index):

@@ -4,8 +4,7 @@ import numpy as np
 from .._namespace import as_array
 from ..methods import require
 
-__all__ = ["cg_rate", "counts", "gradient_rate", "heavy_ball", "heavy_ball_rate", "nesterov", "nesterov_rate", "optimal_step",
-           "rate"]
+__all__ = ["cg_rate", "counts", "gradient_rate", "heavy_ball", "heavy_ball_rate", "nesterov", "nesterov_rate", "optimal_step"]
 
 
 def optimal_step(mu, L):
@@ -143,28 +142,6 @@ def cg_rate(kappa, k):
     kappa = _numbers("kappa", kappa)
     require(np.all(kappa >= 1), f"kappa: {np.min(kappa, initial=np.inf):g} is not valid; expected κ ≥ 1")
     return _plain(np.minimum(1.0, 2 * np.sqrt(kappa) * _ratio(1.0, kappa) ** counts("k", k)))
-
-
-def rate(constants, t):
-    """Return ρ(t) of the inner run that the constants are for: gradient descent, heavy ball or Nesterov.
-
-    Parameters
-    ----------
-    constants : Constants
-        Of one problem, or of a batch.
-    t : int or array_like of int
-        Steps; broadcasts against the constants.
-
-    Examples
-    --------
-    >>> import numpy as np, pyblo
-    >>> problem = pyblo.Quadratic(A=np.diag([1.0, 3.0]), B=np.eye(2), P=np.eye(2))
-    >>> pyblo.bounds.rate(pyblo.bounds.constants(problem, [1.0, 1.0]), [0, 1, 2])
-    array([1.  , 0.5 , 0.25])
-    """
-    if constants.inner == "gradient_descent":
-        return gradient_rate(constants.q, t)
-    return (heavy_ball_rate if constants.inner == "heavy_ball" else nesterov_rate)(constants.mu, constants.L, t)
 
 
 def counts(name, value):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._namespace import matvec, norm, require_memory, transposed, where
+from .._namespace import matvec, norm, require_memory, spectral_norm, transposed, where
 from ..methods import require
 from ..problem import Problem
-from ._ball import affine_maximum, spectral_norm
+from ._ball import affine_maximum
 
-__all__ = ["Smoothness", "check_problem", "overflow", "smoothness"]
+__all__ = ["Smoothness", "check_problem", "grams", "overflow", "smoothness"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Smoothness:
     ----------
     mu, L : float or ndarray
         0 < μ and L with μI ≼ H(u, w) ≼ LI. Of the fixed point of a map that contracts by q (symmetric = False) 1 − q and 1 + q:
-        then α = 1, Φ is the map, and all bounds hold but those of conjugate gradients.
+        then α = 1, Φ is the map, and the bounds hold of its own steps and of the fixed-point adjoint; conjugate gradients, the heavy
+        ball and Nesterov's method need a symmetric H, and are refused.
     D : float or ndarray
         ‖w(u) − w₀‖ ≤ D.
     gradient, cross : callable
@@ -139,7 +140,7 @@ def _affine(problem, u, w0, shape):
         P, g = root @ transposed(root), matvec(transposed(V), problem.outer_gradients(u, w0)[1].astype(np.float64))
     if not all(np.isfinite(array).all() for array in (z, P, g)):
         raise overflow(problem)
-    B, eta = spectral_norm(cross), spectral_norm(root) ** 2
+    B, eta = spectral_norm(cross), np.square(spectral_norm(root))
     terms, outer_terms = _terms(problem, u, L, B, eta)
     noise, outer_noise = (unit * (x + y * norm(w0)) for x, y in ((terms, L), (outer_terms, eta)))
     up, D = 1 + 8 * unit, np.asarray(norm(z))
@@ -188,12 +189,12 @@ def _ridge(problem, u, w0, shape):
     problem._require_finite()
     require_memory("the Hessians of Ridge at each u", 16 * math.prod(shape) * problem.inner_size**2)
     eps = float(np.finfo(np.float64).eps)
-    X, y, X_val, y_val, u, w0 = (x.astype(np.float64) for x in (problem.X, problem.y, problem.X_val, problem.y_val, u, w0))
-    rows, p = X.shape[-2:]
+    y, y_val, u, w0 = (x.astype(np.float64) for x in (problem.y, problem.y_val, u, w0))
+    (rows, p), rows_val = problem.X.shape[-2:], problem.X_val.shape[-2]
+    gram, moment, P, outer = grams(problem)
     with np.errstate(over="ignore", invalid="ignore"):  # refused below
-        gram, moment = transposed(X) @ X / rows, matvec(transposed(X), y) / rows
-        P = transposed(X_val) @ X_val / X_val.shape[-2]
-        g = matvec(P, w0) - matvec(transposed(X_val), y_val) / X_val.shape[-2]
+        g = matvec(P, w0) - outer
+    require(p > 0, "problem: X has no columns, so H has no eigenvalue and there are no constants")
     penalties, slopes = (np.broadcast_to(x, (*u.shape[:-1], p)) for x in problem._penalties(u))
     bad = ~np.isfinite(penalties)
     require(not bad.any(), f"u: the penalties that it gives are not finite; choose smaller ones{where(bad, 1)}")
@@ -210,9 +211,9 @@ def _ridge(problem, u, w0, shape):
                          f"{np.max(values, initial=0):.3g}, and M is not in its range: no bound holds; raise the penalties{where(bad)}")
     z = matvec(V, matvec(transposed(V), moment - matvec(H, w0)) / values)
     eta, slope, D = spectral_norm(P), slopes.max(axis=-1, initial=0.0), np.asarray(norm(z))
-    unit = eps * max(rows, X_val.shape[-2], p)
+    unit = eps * max(rows, rows_val, p)
     noise = unit * (np.sqrt(L / rows) * norm(y) + L * norm(w0))
-    outer_noise = unit * (np.sqrt(eta / X_val.shape[-2]) * norm(y_val) + eta * norm(w0))
+    outer_noise = unit * (np.sqrt(eta / rows_val) * norm(y_val) + eta * norm(w0))
     up, largest = 1 + 8 * unit, affine_maximum(P, g)
 
     def cross(radius):
@@ -225,6 +226,15 @@ def _ridge(problem, u, w0, shape):
         gradient=lambda radius: _shaped(up * largest(radius) + outer_noise, shape), cross=cross, eta1=_shaped(up * eta, shape),
         cross_lipschitz=_shaped(up * slope, shape), noise=_shaped(noise, shape), outer_noise=_shaped(outer_noise, shape), unit=unit,
         eps=float(np.finfo(problem.dtype).eps))
+
+
+def grams(problem):
+    """Return XᵀX/n, Xᵀy/n, X′ᵀX′/n′ and X′ᵀy′/n′ of a Ridge in float64, infinite where they overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        for X, y in ((problem.X, problem.y), (problem.X_val, problem.y_val)):
+            X, y = X.astype(np.float64), y.astype(np.float64)
+            yield transposed(X) @ X / X.shape[-2]
+            yield matvec(transposed(X), y) / X.shape[-2]
 
 
 def _shaped(value, shape):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from .._namespace import norm
+from .._namespace import norm, spectral_norm
 from ..result import Equilibrium
 from ..status import Status
 
@@ -108,11 +108,6 @@ def solution_sets(problem):
         raise ValueError(f"problem: its solution overflows.{problem._blame()}")
     floor = eps * (spectral_norm(J) if gram else spectral_norm(spectrum.cross.astype(wide)) / values.min(initial=np.inf))
     return SolutionSets(problem, values, V, J, w_bar, L, c, rest, eps, condition, floor)
-
-
-def spectral_norm(A):
-    """Return ‖A‖, 0 where it is empty."""
-    return float(scipy.linalg.svdvals(A, check_finite=False)[0]) if A.size else 0.0
 
 
 def length(w):

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._namespace import norm
+from .._namespace import norm, spectral_norm
 from ..result import Equilibrium
 from ..status import Status
 from ._ball import secular, smallest
 from ._batch import largest_ratio
-from ._sets import SolutionSets, least_squares, length, solution_sets, spectral_norm, unbounded
+from ._sets import SolutionSets, least_squares, length, solution_sets, unbounded
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 import numpy as np
 
 from .. import algorithms
+from .._namespace import spectral_norm
 from ..inner import ClosedForm, GradientDescent
 from ..methods import Identity, check_number, require
 from ..problem import Problem
 from ..result import BilevelResult, History
-from ._sets import solution_sets, spectral_norm
+from ._sets import solution_sets
 
 __all__ = ["penalty_descent"]
 

@@ -1,9 +1,9 @@
 """The optimistic solution: of all inner solutions the one that is best for the outer objective."""
 import scipy.linalg
 
-from .._namespace import norm
+from .._namespace import norm, spectral_norm
 from ._batch import equilibria, largest_ratio, numbers, require_affine
-from ._sets import least_squares, length, solution_sets, spectral_norm, unbounded
+from ._sets import least_squares, length, solution_sets, unbounded
 
 __all__ = ["optimistic", "optimistic_residual"]
 

@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 import scipy.linalg
 
-from .._namespace import norm
+from .._namespace import norm, spectral_norm
 from ..methods import check_number
 from ._batch import equilibria, largest_ratio, numbers, require_affine
-from ._sets import length, solution_sets, spectral_norm
+from ._sets import length, solution_sets
 from .optimistic import joint
 
 __all__ = ["value_function_penalty", "value_function_penalty_residual"]

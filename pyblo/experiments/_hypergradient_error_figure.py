@@ -24,7 +24,7 @@ def draw(result):
     bounded = panels[0].plot([], [], ":", color=COLORS["black"], lw=1.5)[0]
     handles, labels = panels[0].get_legend_handles_labels()
     title = f"mean over {len(result.panels[0].draws)} draws of u; shaded: ± one standard deviation"
-    chart.legend([*handles, bounded], [*labels, "bounds + 10·ε·κ·(c₁+c₃), means"], title=title, loc="outside lower center",
+    chart.legend([*handles, bounded], [*labels, "bounds + floor (rounding), means"], title=title, loc="outside lower center",
                  ncols=len(labels) + 1, handlelength=1.8)
     return chart
 

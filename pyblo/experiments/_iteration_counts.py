@@ -8,7 +8,12 @@ import numpy as np
 
 import pyblo
 
+from ..methods import require
+
 __all__ = ["convex", "nonconvex", "nonconvex_stochastic", "strongly_convex", "strongly_convex_stochastic"]
+
+
+MOST_FILTERED, MOST_SUMMED, MOST_MADE = 2**53, 2**24, 10**7  # steps in closed form, kept in memory, and made one by one
 
 
 def strongly_convex(kappas, accuracies, modes):
@@ -43,6 +48,7 @@ def _least(reached):
     """Return the least t ≥ 0 at which a condition holds that, once true, stays true."""
     top = 1
     while not reached(top):
+        _allow(top, MOST_FILTERED)
         top *= 2
     return bisect.bisect_left(range(top), True, key=reached)
 
@@ -76,6 +82,7 @@ def _decreasing_steps(values, variance, accuracy):
         reached = (shrinkage + np.logaddexp(0.0, noise)).max(axis=0) <= np.log(accuracy)
         if reached.any():
             return int(np.argmax(reached)) + 1
+        _allow(horizon, MOST_SUMMED)
         horizon *= 4
 
 
@@ -137,6 +144,11 @@ def _first(measures, accuracies):
     """Return at which of the measures, numbers or one for each ε, each ε is first reached."""
     counts, t = np.full(accuracies.size, -1), 0
     while (counts < 0).any():
+        _allow(t, MOST_MADE)
         counts[(counts < 0) & (next(measures) <= accuracies)] = t
         t += 1
     return counts
+
+
+def _allow(steps, most):
+    require(steps < most, f"accuracies: one is not reached in {most:,} steps, more than can be counted; choose larger ones")

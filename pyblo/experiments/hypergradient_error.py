@@ -139,10 +139,10 @@ def _errors(name, problem, inner, us, counts, fixed):
 def _measured(problem, us, c, counts, fixed):
     """Return the errors, shape (methods, draws, t)."""
     exact = pyblo.hypergradient(problem, us).grad
-    step, momentum = (c.step, 0.0) if c.inner == "gradient_descent" else pyblo.bounds.heavy_ball(c.mu, c.L)
     error = np.empty((len(METHODS), len(us), counts.size))
     for j, t in enumerate(counts.tolist()):
-        found = [pyblo.hypergradient(problem, us, method=pyblo.Unrolled(t, step, momentum))]  # its w is that of the run
+        inner = c.run(t)
+        found = [pyblo.hypergradient(problem, us, method=pyblo.Unrolled(t, inner.step, inner.momentum))]  # its w is that of the run
         found += [pyblo.hypergradient(problem, us, found[0].w, method=method)
                   for k in (t, fixed) for method in (pyblo.FixedPoint(k, c.step), pyblo.CG(k, rtol=EPS))]
         error[:, :, j] = [np.linalg.norm(each.grad - exact, axis=-1) for each in found]
@@ -166,7 +166,7 @@ def table(result):
     columns = ("problem, inner solver: method", *(f"error, t = {result.counts[j]}" for j in at), "bound/error", "above")
     kappas = "; ".join(f"{panel.name} {panel.condition.min():.3g} to {panel.condition.max():.3g}" for panel in result.panels[::2])
     caption = (f"Errors: mean of ‖approximate − exact hypergradient‖ over {len(result.panels[0].draws)} draws of u. bound/error: its "
-               f"median where the error is no rounding. above: errors above bound + 10·ε·κ·(c₁+c₃). κ: {kappas}.")
+               f"median where the error is no rounding. above: errors above bound + floor, the rounding. κ: {kappas}.")
     return Table("Errors of approximate hypergradients", columns, tuple(rows), caption)
 
 

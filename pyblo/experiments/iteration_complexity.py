@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..methods import check_count, check_number, require
 from . import Table, csv_text
 from . import _iteration_counts as counts
 
@@ -97,18 +98,31 @@ def run(progress=None, *, accuracy=1e-3, condition=100.0, conditions=(10.0, 1000
     conditions : tuple
         (first, last, number) of κ; geometric, as the next.
     accuracies, stochastic, convex, nonconvex, nonconvex_stochastic : tuple
-        Of ε: in the strongly convex row without and with noise, in the convex row, in the non-convex row without and with noise.
+        Of ε > 0: in the strongly convex row without and with noise, in the convex row, in the non-convex row without and with noise;
+        there ε ≤ 1/8, for f′² is nowhere above 1/4, and starts from 2ε.
     variance : float
         σ² of the gradient noise, of covariance σ²H; in the non-convex row the variance itself.
     momentum : float
-        Nesterov's in the non-convex row; in the others it is the textbook's.
+        Nesterov's in the non-convex row, in [0, 1); in the others it is the textbook's.
     chains, modes, seed : int
         Runs over which the non-convex E is taken, eigenvalues among which the worst is sought, and the seed.
 
     Returns
     -------
     IterationComplexity
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, and accuracies that take more steps than can be counted.
     """
+    _check_ranges(1.0, np.inf, conditions=conditions)
+    _check_ranges(0.0, np.inf, accuracies=accuracies, stochastic=stochastic, convex=convex)
+    _check_ranges(0.0, 1 / 8, nonconvex=nonconvex, nonconvex_stochastic=nonconvex_stochastic)
+    accuracy, variance = (check_number(name, value, positive=True) for name, value in (("accuracy", accuracy), ("variance", variance)))
+    momentum, condition = check_number("momentum", momentum, below=1.0), check_number("condition", condition)
+    require(condition >= 1, f"condition: {condition:g} is not valid; expected κ ≥ 1")
+    chains, modes = check_count("chains", chains, 1), check_count("modes", modes, 1)
     kappas, at_kappas = np.geomspace(*conditions), np.full(conditions[2], accuracy)
     exact, noisy, bowl, hill, shaken = (np.geomspace(*each) for each in (accuracies, stochastic, convex, nonconvex, nonconvex_stochastic))
     at_exact, at_noisy = np.full(exact.size, condition), np.full(noisy.size, condition)
@@ -133,6 +147,14 @@ def run(progress=None, *, accuracy=1e-3, condition=100.0, conditions=(10.0, 1000
     if progress is not None:
         progress(len(jobs), len(jobs), "done")
     return IterationComplexity(tuple(courses), accuracy, condition, variance, max(gaps))
+
+
+def _check_ranges(least, most, **ranges):
+    for name, (first, last, number) in ranges.items():
+        check_count(f"{name}[2]", number, 1)
+        for value in (first, last):
+            value = check_number(name, value, positive=True)
+            require(least <= value <= most, f"{name}: {value:g} is not valid; expected numbers in [{least:g}, {most:g}]")
 
 
 def table(result):

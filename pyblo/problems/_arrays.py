@@ -1,5 +1,6 @@
 """What problems that are given by arrays share: axes in front of the arrays' own are the batch."""
 import copy
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,6 +38,12 @@ class ArrayProblem(Problem):
                 object.__setattr__(one, name, array if core else float(array))
         object.__setattr__(one, "batch_shape", ())
         return one
+
+    def _wide(self):
+        if self.dtype == np.float64:
+            return self
+        arrays = {name: getattr(self, name) for name in self._cores}
+        return replace(self, **{name: array.astype(np.float64) for name, array in arrays.items() if isinstance(array, np.ndarray)})
 
     def _small(self, name):
         """Return an array without the repetitions of a stride of zero."""

@@ -4,11 +4,11 @@ from functools import cached_property
 
 import numpy as np
 
-from .._namespace import matvec, norm, transposed
+from .._namespace import matvec, norm, spectral_norm, transposed
 from ..problems.quadratic import Quadratic
 from ..problems.regression import Ridge
 
-__all__ = ["BLOCK", "EPS", "Block", "draw", "spectral_norm", "units"]
+__all__ = ["BLOCK", "EPS", "Block", "draw", "units"]
 
 BLOCK = 100
 EPS = float(np.finfo(np.float64).eps)
@@ -183,11 +183,6 @@ def _spread(rng, size, most, top):
 
 def _orthogonal(rng, n, diagonal):
     return np.broadcast_to(np.eye(n), (BLOCK, n, n)) if diagonal else np.linalg.qr(rng.standard_normal((BLOCK, n, n)))[0]
-
-
-def spectral_norm(M):
-    """Return ‖M‖ of each matrix."""
-    return np.linalg.norm(M, 2, axis=(-2, -1))
 
 
 def units(error, unit):

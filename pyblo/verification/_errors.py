@@ -9,7 +9,7 @@ from .._namespace import matvec, norm, transposed
 from ..hypergradient import hypergradient
 from ..inner import GradientDescent
 from ..methods import CG, FixedPoint, Unrolled
-from ._blocks import EPS, units
+from ._blocks import BLOCK, EPS, units
 from ._result import Statement
 
 __all__ = ["STATEMENTS", "task"]
@@ -99,7 +99,7 @@ def _perturbed(block, t, rng, rho, sigma):
 
 def _direction(block, t, rng):
     """Return random unit vectors in the range of H."""
-    z = matvec(t.inverses, matvec(t.hessians, rng.standard_normal((100, t.w.shape[-1]))[block.members]))
+    z = matvec(t.inverses, matvec(t.hessians, rng.standard_normal((BLOCK, t.w.shape[-1]))[block.members]))
     return z / norm(z)[:, None]
 
 

@@ -2,11 +2,11 @@
 import numpy as np
 import scipy.linalg
 
-from .._namespace import dot, matvec, norm
+from .._namespace import dot, matvec, norm, spectral_norm
 from ..hypergradient import hypergradient
 from ..inner import GradientDescent
 from ..methods import Identity
-from ._blocks import EPS, spectral_norm, units
+from ._blocks import EPS, units
 from ._result import Statement
 
 __all__ = ["STATEMENTS", "converged_steps", "least_squares", "nearest_solution"]

@@ -4,13 +4,13 @@ from functools import lru_cache
 import numpy as np
 
 from .. import equilibria
-from .._namespace import matvec, norm, transposed
+from .._namespace import matvec, norm, spectral_norm, transposed
 from ..algorithms import cold_start, warm_start
 from ..dynamics import affine_map
 from ..hypergradient import hypergradient
 from ..inner import ClosedForm, GradientDescent
 from ..methods import CG, Identity
-from ._blocks import EPS, spectral_norm, units
+from ._blocks import EPS, units
 from ._inner import converged_steps, least_squares, nearest_solution
 from ._result import Statement
 
@@ -100,11 +100,17 @@ def _pair_by_pair(block):
     settings, solve = {"maxiter": OUTER, "tol": 0.0}, CG(maxiter=4 * block.A.shape[-1], rtol=EPS)
     warm = warm_start(block.problem, block.u0, block.w0, method=solve, inner=run, route="iterate", **settings).history
     cold = cold_start(block.problem, block.u0, -2 * block.w0, **settings).history
+    warm_u, warm_w, cold_u, cold_w = (_whole(rows) for rows in (warm.u, warm.w, cold.u, cold.w))
     drift = OUTER * rounding * block.slope / spectral_norm(block.Z)  # of u: one step adds β times the error of the gradient
-    size, length = norm(cold.u).max(-1), spectral_norm(block.B) / block.mu
-    away = units(norm(warm.u - cold.u).max(-1), drift + rounding * size)
+    size, length = norm(cold_u).max(-1), spectral_norm(block.B) / block.mu
+    away = units(norm(warm_u - cold_u).max(-1), drift + rounding * size)
     reach = length * size + norm(block.d) / block.mu + 2 * norm(block.w0)
-    return np.maximum(away, units(norm(warm.w - cold.w).max(-1), length * drift + rounding * reach))
+    return np.maximum(away, units(norm(warm_w - cold_w).max(-1), length * drift + rounding * reach))
+
+
+def _whole(rows):
+    """Return rows for all OUTER steps: runs whose gradient becomes zero end before, and stay where they are."""
+    return np.concatenate([rows, np.repeat(rows[:, -1:], OUTER + 1 - rows.shape[1], axis=1)], axis=1)
 
 
 def _partial_run(block):

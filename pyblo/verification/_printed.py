@@ -1,7 +1,7 @@
 """Formulas as the papers print them, where they are off, and by how much (MATH §9)."""
 import numpy as np
 
-from .._namespace import matvec, transposed
+from .._namespace import matvec, spectral_norm, transposed
 from ..algorithms import warm_start
 from ..bounds import constants
 from ..hypergradient import hypergradient
@@ -9,7 +9,7 @@ from ..inner import GradientDescent
 from ..methods import Damped, Identity
 from ..problems.regression import Ridge
 from ..problems.target import TargetLearning
-from ._blocks import spectral_norm, units
+from ._blocks import units
 from ._outer import strongly_convex
 from ._responses import neumann_at, unrolled
 from ._result import Misprint
@@ -137,7 +137,7 @@ MISPRINTS = (
     Misprint("000 Alg. 2", "hypergradient at Ξ(u_t, w_t), a second inner run", "at (u_t, w_t), as in Table 2; here three outer steps",
              _second_run),
     Misprint("000 §3.3.1, Eq. 5", "K steps of unrolling are Σ_{j=0}^K, K + 1 terms", "K terms", _one_more_term),
-    Misprint("000 Eq. 5", "Σ_{j=0}^K ≈ (H + εI)⁻¹, ε = 1/(αK)", "equal for λ → 0 and λ → ∞ only, with ε = 1/(α(K+1))",
+    Misprint("000 Eq. 5", "Σ_{j=0}^K ≈ (H + εI)⁻¹, ε = 1/(αK)", "for αλ ≤ 1 equal at λ = 0 only, with ε = 1/(α(K+1)); both → 1/λ as K → ∞",
              _damped_for_truncated),
     Misprint("000 §3.3.1", "(H + εI)⁻¹ = Uᵀ(D + εI)⁻¹U", "U(D + εI)⁻¹Uᵀ", _transposed_basis),
     Misprint("000 Eqs. 31–34", "w_{k+1} has the power (I − αA)^k", "(I − αA)^(k+1)", _power),

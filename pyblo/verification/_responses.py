@@ -1,11 +1,11 @@
 """Which approximate responses are claimed to be the same: unrolling and Neumann series, proximal inner problems and damping."""
 import numpy as np
 
-from .._namespace import dot, matvec, norm
+from .._namespace import dot, matvec, norm, spectral_norm
 from ..hypergradient import hypergradient
 from ..inner import Proximal
 from ..methods import Damped, Neumann, Unrolled
-from ._blocks import EPS, spectral_norm, units
+from ._blocks import EPS, units
 from ._result import Statement
 
 __all__ = ["STATEMENTS", "neumann_at", "unrolled"]

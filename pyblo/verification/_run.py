@@ -115,7 +115,7 @@ def tables(result):
                  for row in result.claims)
     caption = (f"{result.problems} problems of seed {result.seed}, {result.violations} violations. worst: the largest deviation, in "
                f"units of ε·κ times the size of the terms; above {LIMIT:g} it is a violation. Of an error and its bound it is what is "
-               "above the bound. gelsy: least squares by LAPACK's complete orthogonal factorisation.")
+               "above the bound, in tenths of Constants.floor. gelsy: least squares by LAPACK's complete orthogonal factorisation.")
     claims = Table("Claims", ("source", "claim", "what was compared", "κ", "problems", "worst", "violations"), rows, caption, 4)
     rows = tuple((row.source, row.printed, row.instead, f"{row.problems}", _percent(row.median), _percent(row.worst))
                  for row in result.printed)
