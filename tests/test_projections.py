@@ -87,6 +87,16 @@ def test_dependent_rows_are_fine_where_they_agree_and_named_where_they_do_not():
         AffineSet(X, [5.0, 11.0])
 
 
+@pytest.mark.parametrize(("dtype", "small"), [(np.float32, 1e-5), (np.float64, 1e-14)])
+def test_equations_without_a_solution_are_named_however_badly_conditioned(dtype, small):
+    X, y, zero = np.array([[1, 0], [0, small], [0, 0]], dtype), np.array([0, 0, 1], dtype), np.zeros(2, dtype)
+    for call in (lambda: project(zero, X, y), lambda: AffineSet(X, y), lambda: kaczmarz(zero, X, y, block=3)):
+        with pytest.raises(ValueError, match=r"^y: has a relative part 1 .*Xw = y has no solution"):
+            call()
+    y = np.array([1, small, 0], dtype)
+    assert np.allclose(project(zero, X, y), [1.0, 1.0], rtol=0, atol=10 * np.finfo(dtype).eps)
+
+
 # --- Kaczmarz -------------------------------------------------------------------------------------------------------
 
 

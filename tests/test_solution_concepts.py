@@ -19,6 +19,7 @@ from pyblo.equilibria import (
     pessimistic_residual,
     worst_case,
 )
+from pyblo.equilibria._sets import solution_sets
 
 EPS = np.finfo(float).eps
 seeds = st.integers(0, 2**32 - 1)
@@ -347,3 +348,16 @@ def test_bad_radii_are_named(radius):
             call()
     with pytest.raises(ValueError, match="^radius: "):
         pessimistic_residual(GOOD, [0.0], [0.0, 0.0], np.inf)
+
+
+def test_what_is_unbounded_is_seen_beside_a_large_condition():
+    # f falls for ever along w₃, though the least curvature that is kept is nearly rounding.
+    with pytest.raises(ValueError, match=r"^B: column 0 has a relative part 1 in the null space of A"):
+        cold_start(pyblo.Quadratic(A=np.diag([1.0, 1e-14, 0.0]), B=[[0.0], [0.0], [1.0]], P=np.eye(3)), [0.0])
+
+
+def test_what_p_does_not_see_of_f_stays_however_large_its_condition():
+    n = 1000  # in float32 a P of this size has singular values of L that are 1 % rounding
+    e = np.eye(n, 3, dtype=np.float32)
+    P = np.diag(e[:, 0] + np.float32(1.3e-4) * e[:, 1])
+    assert np.array_equal(solution_sets(pyblo.Quadratic(A=np.outer(e[:, 2], e[:, 2]), B=-e[:, 2:], P=P, f=e[:, 2])).f_rest, e[:, 2])

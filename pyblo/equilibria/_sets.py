@@ -103,7 +103,7 @@ def solution_sets(problem):
     P = least_squares(L, eps * spectral_norm(L))
     c = -P.Vt.T @ ((P.U.T @ f) / P.sigma)
     rest = P.outside(f)
-    rest = rest if norm(rest) > min(1.0, 100 * P.blur) * norm(f) else np.zeros_like(f)
+    rest = rest if norm(rest) > min(0.5, 100 * P.blur) * norm(f) else np.zeros_like(f)
     if not all(np.isfinite(array).all() for array in (J, w_bar, L, c, rest)):
         raise ValueError(f"problem: its solution overflows.{problem._blame()}")
     floor = eps * (spectral_norm(J) if gram else spectral_norm(spectrum.cross.astype(wide)) / values.min(initial=np.inf))

@@ -23,7 +23,7 @@ def orthonormal(X, y):
     largest = sigma.max(axis=-1, initial=0.0)
     least = np.where(sigma > 0, sigma, np.inf).min(axis=-1, initial=np.inf)
     condition = np.where(largest > 0, largest / least, 1.0)
-    bad = rest > np.minimum(1.0, 100 * spectral.default_rcond(X) * condition) * size
+    bad = rest > np.minimum(0.5, 100 * spectral.default_rcond(X) * condition) * size
     if bad.any():
         part = (rest / np.where(size > 0, size, 1.0))[np.unravel_index(int(np.argmax(bad)), bad.shape)]
         raise ValueError(f"y: has a relative part {part:.3g} outside the range of X, so Xw = y has no solution{where(bad)}")
