@@ -209,3 +209,20 @@ def test_bad_input_is_named(name, call):
 def test_a_penalty_without_a_lower_bound_is_certified():
     found = value_function_penalty(pyblo.Quadratic(np.eye(1), -np.eye(1), np.zeros((1, 1)), f=[1.0]), 5.0)
     assert found.status == pyblo.Status.UNBOUNDED and found.fun == -np.inf
+
+
+def test_a_beta_that_rounding_hides_is_refused_and_every_other_has_its_minimiser():
+    # u = 1, w = (1, −3) fulfils both objectives, whatever β.
+    problem = pyblo.TargetLearning([[1.0, 0.0]], [[1.0, 0.0], [1.0, 1.0]], [1.0, -2.0])
+    refused = []
+    for power in range(-320, 300, 5):
+        beta = float(f"1e{power}")
+        try:
+            found = value_function_penalty(problem, beta)
+        except ValueError as error:
+            assert str(error).startswith(f"beta: {beta:g} is so small")
+            refused.append(power)
+        else:
+            assert value_function_penalty_residual(problem, found.u, found.w, beta) <= np.sqrt(EPS)
+            assert power < -2 or np.allclose(np.concatenate([found.u, found.w]), [1.0, 1.0, -3.0], rtol=0, atol=1e3 * EPS * (1 + 1 / beta))
+    assert refused and max(refused) <= -10 and -15 in refused and -25 in refused and -320 in refused
