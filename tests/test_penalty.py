@@ -226,3 +226,41 @@ def test_a_beta_that_rounding_hides_is_refused_and_every_other_has_its_minimiser
             assert value_function_penalty_residual(problem, found.u, found.w, beta) <= np.sqrt(EPS)
             assert power < -2 or np.allclose(np.concatenate([found.u, found.w]), [1.0, 1.0, -3.0], rtol=0, atol=1e3 * EPS * (1 + 1 / beta))
     assert refused and max(refused) <= -10 and -15 in refused and -25 in refused and -320 in refused
+
+
+def three(**wrong):
+    """f = ½‖w − u‖², F = ½‖w − (1, 2, 3)‖²."""
+    target = np.array([1.0, 2.0, 3.0])
+    right = dict(
+        outer_value=lambda u, w: 0.5 * float((w - target) @ (w - target)), outer_gradients=lambda u, w: (0 * u, w - target),
+        inner_gradient=lambda u, w: w - u, hessian_product=lambda u, w, v: v, cross_adjoint=lambda u, w, q: -q,
+        inner_value=lambda u, w: 0.5 * float((w - u) @ (w - u)), inner_gradient_u=lambda u, w: u - w)
+    return pyblo.FunctionProblem((3,), (3,), **{**right, **wrong})
+
+
+def descend(problem):
+    return penalty_descent(problem, np.zeros(3), beta=1.0, step=0.2, inner=pyblo.GradientDescent(steps=1, step=1.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "error"),
+    [("inner_gradient_u", lambda u, w: np.sum(u - w), ValueError), ("inner_gradient_u", lambda u, w: (u - w)[:2], ValueError),
+     ("inner_gradient_u", lambda u, w: (u - w) * 1j, TypeError), ("inner_gradient", lambda u, w: np.sum(w - u), ValueError),
+     ("inner_value", lambda u, w: w - u, ValueError), ("inner_value", lambda u, w: 1j, TypeError),
+     ("outer_value", lambda u, w: w, ValueError), ("outer_gradients", lambda u, w: w, TypeError),
+     ("outer_gradients", lambda u, w: (0.0, w), ValueError), ("outer_gradients", lambda u, w: (0 * u, w[:1]), ValueError)])
+def test_an_answer_of_the_wrong_kind_is_named(name, function, error):
+    assert np.allclose(descend(three()).u, [1.0, 2.0, 3.0], rtol=0, atol=1e-7)
+    with pytest.raises(error, match=rf"^{name}(\[\d\])?: returned"):
+        descend(three(**{name: function}))
+
+
+def test_a_problem_without_inner_value_is_refused_at_once():
+    calls = []
+    with pytest.raises(ValueError, match="^problem: FunctionProblem has no inner_value"):
+        descend(three(inner_value=None, outer_value=lambda u, w: calls.append(u)))
+    assert not calls
+    fixed = pyblo.FixedPointMap(1, 1, outer_value=lambda u, w: 0.0, outer_gradients=lambda u, w: (u, w), map=lambda u, w: u,
+                                jvp_w=lambda u, w, v: 0 * v, vjp_w=lambda u, w, v: 0 * v, vjp_u=lambda u, w, q: q)
+    with pytest.raises(ValueError, match="^problem: FixedPointMap has no inner_value"):
+        penalty_descent(fixed, np.zeros(1), beta=1.0, step=0.2, inner=pyblo.GradientDescent(steps=1, step=1.0))
