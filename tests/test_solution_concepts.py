@@ -361,3 +361,27 @@ def test_what_p_does_not_see_of_f_stays_however_large_its_condition():
     e = np.eye(n, 3, dtype=np.float32)
     P = np.diag(e[:, 0] + np.float32(1.3e-4) * e[:, 1])
     assert np.array_equal(solution_sets(pyblo.Quadratic(A=np.outer(e[:, 2], e[:, 2]), B=-e[:, 2:], P=P, f=e[:, 2])).f_rest, e[:, 2])
+
+
+def test_residuals_that_overflow_are_named_and_are_not_zero():
+    stiff = pyblo.Quadratic(A=np.eye(1), B=[[-1.0]], P=[[1e200]], f=[-1.0])
+    point, stands = ([1e120], [1e120]), pyblo.Quadratic(A=np.diag([1.0, 0.0]), B=[[-1.0], [0.0]], P=np.eye(2), f=[-1.0, 0.0])
+    calls = {
+        "optimistic": lambda: optimistic_residual(stiff, *point),
+        "pessimistic": lambda: pessimistic_residual(stiff, *point, 1.0),
+        "penalty": lambda: pyblo.equilibria.value_function_penalty_residual(stiff, *point, 1.0),
+        "cold": lambda: pyblo.equilibria.cold_start_residual(stiff, *point),
+        "warm": lambda: pyblo.equilibria.warm_start_residual(stiff, *point),
+        "denominator": lambda: pyblo.equilibria.cold_start_residual(stands, [1.7e308], [1.7e308, 0.0]),
+        "worst case": lambda: worst_case(stiff, [1e120], 1.0),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=r"^[uw]: is so large that"):
+            call()
+            pytest.fail(name)
+    with pytest.raises(ValueError, match=r"^radius: is so large that"):
+        pessimistic_residual(stands, [1.0], [1.0, 1.0], 1e155)
+    with pytest.raises(ValueError, match=r"^w: .*\(problem 1 of the batch\)"):
+        pyblo.equilibria.warm_start_residual(stiff, [0.0], [[0.0], [1e120]])
+    assert pyblo.equilibria.value_function_penalty_residual(stands, [1.0], [1.0, 0.0], 1e308) == 0.0
+    assert np.allclose(pyblo.equilibria.value_function_penalty(stands, 1e308).w, [1.0, 0.0], rtol=0, atol=4 * EPS)

@@ -73,6 +73,8 @@ class WorstCases:
         if radius == np.inf:  # F is constant along null(A)
             return 0.0, np.zeros_like(w)
         b = sets.null(sets.outer_gradient(w))
+        if not np.isfinite(b).all():
+            raise ValueError(f"{'u' if W is None else 'problem'}: is so large that ∂F/∂w overflows at the inner solution")
         coordinates = vectors.T @ b
         rest = b - vectors @ coordinates
         gaps = np.append(self.top - s**2, self.top)
@@ -131,13 +133,13 @@ class WorstCases:
         t, v = self.maximise(radius, u, least=1.0)
         middle, E, _, reach = self.sphere(radius, t, v)
         worst = nearest + self.one(radius, t, v)
-        beyond = max(0.0, norm(sets.null(w)) - radius)
+        beyond = np.maximum(0.0, norm(sets.null(w)) - radius)  # NaN stays NaN
         gap = sets.value(worst) - sets.value(w)
         slope = sets.J.T @ sets.outer_gradient(nearest + middle)
         distance = smallest(sets.J.T @ (sets.L @ (sets.L.T @ E)), slope, reach)
         return largest_ratio((
-            (max(norm(w - sets.null(w) - nearest), beyond), sets.span(u, w) + radius),
-            (max(0.0, gap), sum(sets.force(length(x)) * length(x) for x in (w, worst))),
+            (np.maximum(norm(w - sets.null(w) - nearest), beyond), sets.span(u, w) + radius),
+            (np.maximum(0.0, gap), sum(sets.force(length(x)) * length(x) for x in (w, worst))),
             (distance, spectral_norm(sets.J) * sets.force(length(worst)))))
 
 

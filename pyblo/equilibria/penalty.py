@@ -92,7 +92,7 @@ def value_function_penalty_residual(problem, u, w, beta):
     """
     require_affine(problem)
     beta = check_number("beta", beta, positive=True)
-    return numbers(problem, solution_sets, partial(_residual, beta), u=problem._u(u), w=problem._w(w))
+    return numbers(problem, solution_sets, partial(_residual, beta), {"beta": beta}, u=problem._u(u), w=problem._w(w))
 
 
 def _solve(beta, sets, u0):
@@ -121,8 +121,9 @@ def _solve(beta, sets, u0):
 def _residual(beta, sets, u, w):
     u, w = u.astype(float), w.astype(float)
     away = sets.V.T @ (w - sets.nearest(u))
-    pull = beta * (sets.V @ (sets.values * away))
-    size = beta * sets.values.max(initial=0.0) * sets.span(u, w)
+    unit = max(1.0, beta)  # that of the numerators and of the denominators: a large β overflows nothing
+    pull = beta / unit * (sets.V @ (sets.values * away))
+    size = beta / unit * sets.values.max(initial=0.0) * sets.span(u, w)
     return largest_ratio((
         (norm(sets.J.T @ pull), spectral_norm(sets.J) * size),
-        (norm(sets.outer_gradient(w) + pull), sets.force(length(w)) + size)))
+        (norm(sets.outer_gradient(w) / unit + pull), sets.force(length(w)) / unit + size)))
