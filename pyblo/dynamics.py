@@ -70,10 +70,10 @@ def affine_map(problem, algorithm="cold", *, method=Exact(), inner=None, step=No
         require(np.isfinite(response).all(), f"method: the filter of {method} overflows; take fewer terms or a smaller step")
         require(np.isfinite(origin.moved).all(), f"inner: a run of {run} overflows; take fewer steps or a smaller step")
         step, increments, change, offset = build(origin, response, step)
-        matrix = np.eye(size) + change
+        matrix, offset = (np.eye(size) + change).astype(problem.dtype), offset.astype(problem.dtype)
     if not (np.isfinite(matrix).all() and np.isfinite(offset).all()):
         raise ValueError(f"problem: its affine map overflows.{problem._blame()}")
-    matrix, offset = (np.array(np.broadcast_to(x, batch + (size,) * axes), problem.dtype) for x, axes in ((matrix, 2), (offset, 1)))
+    matrix, offset = (np.array(np.broadcast_to(x, batch + (size,) * axes)) for x, axes in ((matrix, 2), (offset, 1)))
     return AffineMap(matrix, offset, m, np.array(np.broadcast_to(step, batch)) if batch else float(step), algorithm, increments, origin)
 
 

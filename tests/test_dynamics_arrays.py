@@ -210,3 +210,16 @@ def test_more_than_memory_holds_is_refused_with_the_number_of_bytes():
     wide = pyblo.TargetLearning(np.ones((1, 10**6)), np.ones((1, 10**6)), [1.0])
     with pytest.raises(MemoryError, match=f"the affine map would take {32 * (10**6 + 1) ** 2} bytes"):
         affine_map(wide, "warm")
+
+
+def test_maps_limits_and_fixed_points_beyond_float32_are_named():
+    one = np.eye(2, dtype=np.float32)
+    with pytest.raises(ValueError, match="^problem: its affine map overflows"):
+        affine_map(pyblo.Quadratic(A=one, B=-one, P=one), step=1e39)
+    far = affine_map(pyblo.Quadratic(A=one, B=-one, P=np.float32(1e-20) * one, f=np.array([-1e20, 0], np.float32)), step=1e10)
+    with pytest.raises(ValueError, match="^z0: the limit overflows float32$"):
+        far.limit([0.0, 0.0])
+    with pytest.raises(ValueError, match=r"^z0: the limit overflows float32 \(problem 0 of the batch\)"):
+        far.limit(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="^problem: its fixed point overflows float32$"):
+        _ = far.fixed_points
