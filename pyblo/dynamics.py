@@ -63,7 +63,7 @@ def affine_map(problem, algorithm="cold", *, method=Exact(), inner=None, step=No
     batch = broadcast(("problem", problem.batch_shape), ("step", np.shape(step)), ("w0", lead(w0, 1)))
     require_memory("the affine map", 32 * math.prod(batch) * size * size)
     spectrum = problem._spectrum(method.rcond if isinstance(method, Exact) else None)
-    origin = Origin(problem, spectrum, run, w0)
+    origin = Origin(problem, spectrum, run, w0.copy())  # the map lives on when the caller's array changes
     build = _cold if algorithm == "cold" else _warm
     with np.errstate(over="ignore", invalid="ignore"):
         response = spectrum.response(method, _parts.method_step(method, spectrum.largest, limited=False))

@@ -223,3 +223,13 @@ def test_maps_limits_and_fixed_points_beyond_float32_are_named():
         far.limit(np.zeros((2, 2)))
     with pytest.raises(ValueError, match="^problem: its fixed point overflows float32$"):
         _ = far.fixed_points
+
+
+@pytest.mark.parametrize("algorithm", ["cold", "warm"])
+def test_a_map_keeps_its_own_w0(algorithm):
+    problem = pyblo.Quadratic(A=np.diag([1.0, 0.0]), B=[[-1.0], [0.0]], P=np.eye(2), f=[-1.0, 0.0])
+    w0 = np.array([0.0, 7.0])
+    found = affine_map(problem, algorithm, w0=w0)
+    before = found.start([3.0])
+    w0[:] = 99.0
+    assert np.array_equal(found.start([3.0]), before) and np.array_equal(found._origin.w0, [0.0, 7.0])
