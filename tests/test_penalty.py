@@ -186,7 +186,10 @@ BAD = {
         lambda: value_function_penalty(PROBLEMS["Ridge"][0], 1.0),
     ],
     "u0": [lambda: penalty_descent(small(), np.zeros(3), beta=1.0), lambda: penalty_descent(small(), np.zeros((2, 2)), beta=1.0)],
-    "w0": [lambda: penalty_descent(small(), np.zeros(2), np.zeros(2), beta=1.0)],
+    "w0": [
+        lambda: penalty_descent(small(), np.zeros(2), np.zeros(2), beta=1.0),
+        lambda: penalty_descent(small(), np.zeros(2), np.zeros((2, 3)), beta=1.0),
+    ],
     "inner": [
         lambda: penalty_descent(small(), np.zeros(2), beta=1.0, inner=pyblo.Proximal(1.0)),
         lambda: penalty_descent(FirstOrder(small()), np.zeros((1, 2)), beta=1.0, step=0.1),
@@ -195,6 +198,7 @@ BAD = {
     "step": [
         lambda: penalty_descent(FirstOrder(small()), np.zeros((1, 2)), beta=1.0, inner=GD),
         lambda: penalty_descent(small(), np.zeros(2), beta=1.0, step=-1.0),
+        lambda: penalty_descent(small(), np.zeros(2), beta=1.0, step=[0.1, 0.2]),
     ],
     "tol": [lambda: penalty_descent(small(), np.zeros(2), beta=1.0, tol=-1.0)],
 }

@@ -62,7 +62,8 @@ def penalty_descent(problem, u0, w0=None, *, beta, inner=None, step=None, maxite
     beta = check_number("beta", beta, positive=True)
     inner, step = _runs(problem, beta, inner, step)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
-    require(u.ndim == w.ndim == 1, "u0: the descent is of one problem, and this is a batch")
+    for name, start in (("u0", u), ("w0", w)):
+        require(start.ndim == 1, f"{name}: the descent is of one problem, and this is a batch")
     found = algorithms.warm_start(Penalised(problem, beta), np.concatenate([u, w]), w.reshape(problem.inner_shape), method=Identity(),
                                   inner=inner, step=step, maxiter=maxiter, tol=tol, history=history)
     return _split(problem, found)
@@ -80,7 +81,9 @@ def _runs(problem, beta, inner, step):
         require(problem._affine, f"inner: H of {name} is not known, so GradientDescent needs its step")
         largest = problem._spectrum().largest
         inner = GradientDescent(inner.steps, 1 / largest if largest > 0 else 1.0, inner.momentum, inner.nesterov, inner.tol, inner.maxiter)
-    if step is None:
+    if step is not None:
+        step = check_number("step", step, positive=True)
+    else:
         require(problem._affine, f"step: {name} is not known to be quadratic, so there is no default step; pass one")
         sets = solution_sets(problem)
         leaving = np.sqrt(sets.values)[:, None] * (sets.V.T @ np.hstack([-sets.J, np.eye(problem.inner_size)]))
