@@ -385,3 +385,25 @@ def test_residuals_that_overflow_are_named_and_are_not_zero():
         pyblo.equilibria.warm_start_residual(stiff, [0.0], [[0.0], [1e120]])
     assert pyblo.equilibria.value_function_penalty_residual(stands, [1.0], [1.0, 0.0], 1e308) == 0.0
     assert np.allclose(pyblo.equilibria.value_function_penalty(stands, 1e308).w, [1.0, 0.0], rtol=0, atol=4 * EPS)
+
+
+def test_radii_and_problems_whose_value_overflows_are_named():
+    stands = pyblo.Quadratic(A=np.diag([1.0, 0.0]), B=[[-1.0], [0.0]], P=np.eye(2), f=[-1.0, 0.0])
+    learning = pyblo.TargetLearning([[1.0, 0.0]], [[1.0, 0.0], [1.0, 1.0]], [1.0, -2.0])
+    for radius in (1e155, 1e308):
+        with pytest.raises(ValueError, match="^radius: .* is so large that F overflows"):
+            pessimistic(stands, radius)
+        with pytest.raises(ValueError, match="^radius: .* is so large that F overflows"):
+            worst_case(stands, [1.0], radius)
+    one = np.eye(2, dtype=np.float32)
+    with pytest.raises(ValueError, match=r"^radius: 1e\+39 overflows float32"):
+        worst_case(pyblo.Quadratic(A=np.diag(one[0]), B=-one[:, :1], P=one, f=-one[0]), np.zeros(1, np.float32), 1e39)
+    with pytest.raises(ValueError, match="^radius: .* is too small beside ∂F/∂w"):
+        pessimistic(learning, 1e-320)
+    for power in range(-300, 150, 50):  # and what lies between has its worst case, at the border of the ball
+        found = pessimistic(stands, 10.0**power)
+        assert abs(found.w[1]) == 10.0**power and found.u == found.w[0] == 1.0
+    with pytest.raises(ValueError, match="^problem: its value overflows"):
+        worst_case(stands, [1e200], 1.0)
+    with pytest.raises(ValueError, match="^problem: its value overflows"):
+        optimistic(pyblo.Quadratic(A=np.eye(1), B=np.zeros((1, 1)), P=np.eye(1), d=[-1e200]))

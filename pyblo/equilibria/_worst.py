@@ -118,14 +118,14 @@ class WorstCases:
         t, v = self.maximise(radius, cold, (W.sigma, W.Vt.T))
         u = u0 + outer.move(sets.L.T @ (sets.nearest(u0) + v) - sets.c, slope)
         return sets.equilibrium(u, sets.nearest(u) + self.one(radius, t, v),
-                                "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball.")
+                                "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball.", radius)
 
     def at(self, radius, u):
         """Return the Equilibrium of u with a worst case."""
         if (infinite := self.infinite(radius)) is not None:
             return infinite
         w = self.sets.nearest(u) + self.one(radius, *self.maximise(radius, u))
-        return self.sets.equilibrium(u, w, "A worst case: no inner solution of u in the ball has a larger F.")
+        return self.sets.equilibrium(u, w, "A worst case: no inner solution of u in the ball has a larger F.", radius)
 
     def residual(self, radius, u, w):
         """Return the residual of (u, w)."""
