@@ -19,7 +19,7 @@ class Mode:
 
 def growth(S):
     """Return the largest modulus of the eigenvalues of I + S, 0 where there are none."""
-    values = np.linalg.eigvals(S) if S.size else np.zeros(S.shape[:-1])
+    values = np.linalg.eigvals(S)
     return np.abs(1 + values).max(axis=-1, initial=0.0)
 
 
@@ -43,15 +43,16 @@ def worst(S, eps, terms):
 def _eigen(S, eps, terms):
     balanced, (scale, _) = scipy.linalg.matrix_balance(S, permute=False, separate=True)
     size = np.linalg.norm(terms / scale[:, None] * scale)
-    values, left, right = scipy.linalg.eig(balanced, left=True, right=True)
+    unit = 2.0 ** (np.frexp(np.abs(balanced).max())[1] - 1)  # SciPy's eigenvalues of tiny matrices are wrong
+    values, left, right = scipy.linalg.eig(balanced / unit, left=True, right=True)
     cosine = np.abs(np.vecdot(left, right, axis=0))
     noise = 10 * len(S) * eps
-    return values, scale[:, None] * right, size * np.minimum(noise / np.maximum(cosine, np.finfo(float).tiny), np.cbrt(noise))
+    return unit * values, scale[:, None] * right, size * np.minimum(noise / np.maximum(cosine, np.finfo(float).tiny), np.cbrt(noise))
 
 
 def eigenvector(S, value):
     """Return the eigenvector of S whose eigenvalue is nearest to a value."""
-    values, vectors = scipy.linalg.eig(S)
+    values, vectors = np.linalg.eig(S)
     return vectors[:, np.argmin(np.abs(values - value))]
 
 

@@ -107,7 +107,7 @@ def _limit(run, prepared, u, w):
     w = plan.spectrum.inner_run(_parts.inner_response(plan.spectrum, run, plan.spectrum.largest), u, w)
     if not (np.isfinite(u).all() and np.isfinite(w).all()):
         raise ValueError(f"problem: its limit overflows.{problem._blame()}")
-    values = scipy.linalg.eigvals(core)
+    values = np.linalg.eigvals(core)
     return Equilibrium(
         u.reshape(problem.outer_shape), w.reshape(problem.inner_shape), problem.outer_value(u, w), Status.CONVERGED,
         "The limit exists, and cold start reaches it for every outer step below max_step.",
@@ -124,7 +124,7 @@ def _defect(core, reduced):
 
 
 def _instability(core, X, unit):
-    values, vectors = scipy.linalg.eig(core) if core.size else (np.zeros(0), np.zeros((0, 0)))
+    values, vectors = np.linalg.eig(core)
     noise = 10 * core.shape[0] * np.finfo(float).eps * np.abs(values).max(initial=0.0)
     if not values.size or values.real.min() > noise:
         return None
