@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _parts, _stability
 from ._increments import Increments
-from ._namespace import broadcast, first_index, fit_finite, lead, matvec, where
+from ._namespace import broadcast, first_index, fit_finite, lead, matvec, plain_index, where
 from ._powers import advance
 from ._verdict import Verdict
 from .inner import ClosedForm
@@ -168,7 +168,8 @@ class AffineMap:
             for index in np.ndindex(z.shape[:-1]):
                 own = index[len(index) - len(self.batch_shape) :]  # the map's axes are the last ones
                 own = tuple(k if size > 1 else 0 for k, size in zip(own, self.batch_shape, strict=True))
-                z[index] = self._verdicts(own).limit(z[index], k2[index], f" (problem {index} of the batch)" if index else "")
+                place = f" (problem {plain_index(index)} of the batch)" if index else ""
+                z[index] = self._verdicts(own).limit(z[index], k2[index], place)
         return z
 
     @cached_property
@@ -244,11 +245,11 @@ class AffineMap:
     @property
     def certificate(self):
         """Why z has no limit, as a dict: "eigenvalue" and "eigenvector", or "drift" (a direction) and "speed" per step; empty where it
-        converges. Of a batch a dict of these by index, of the problems that do not converge."""
+        converges. Of a batch a dict of these by index, an int or a tuple of them, of the problems that do not converge."""
         good = np.asarray(self.converges)
         if not good.ndim:
             return {} if good else self._verdicts(()).certificate
-        return {tuple(map(int, index)): self._verdicts(tuple(index)).certificate for index in np.argwhere(~good)}
+        return {plain_index(index): self._verdicts(tuple(index)).certificate for index in np.argwhere(~good)}
 
     @property
     def stable_steps(self):

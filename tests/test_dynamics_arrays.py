@@ -75,7 +75,7 @@ def test_a_batch_of_starts_and_the_limits_of_a_batch():
     steps = affine_map(problem, "warm", step=[0.5, 1.0, 2.5])
     assert steps.converges.tolist() == [True, True, False] and steps.step.tolist() == [0.5, 1.0, 2.5]
     assert steps.iterate(starts[:, None], 2).shape == (3, 3, 3)
-    with pytest.raises(ValueError, match=r"z0: there is no limit from here \(problem \(2,\) of the batch\). Diverges"):
+    with pytest.raises(ValueError, match=r"z0: there is no limit from here \(problem 2 of the batch\). Diverges"):
         steps.limit(starts[0])
     assert np.array_equal(steps.limit([1.0, 1.0, 4.0]), [[1.0, 1.0, 4.0]] * 3)
     assert steps.explain().startswith("2 of 3 maps converge. The first that does not, 2: Diverges: the eigenvalue -1.5")
@@ -233,3 +233,17 @@ def test_a_map_keeps_its_own_w0(algorithm):
     before = found.start([3.0])
     w0[:] = 99.0
     assert np.array_equal(found.start([3.0]), before) and np.array_equal(found._origin.w0, [0.0, 7.0])
+
+
+def test_problems_of_a_batch_are_told_by_an_int_where_it_has_one_axis():
+    P = np.stack([np.zeros((1, 1)), np.eye(1), np.zeros((1, 1))])  # the first and the last drift
+    problem = pyblo.Quadratic(A=np.eye(1), B=-np.eye(1), P=P, f=[1.0])
+    found = affine_map(problem, "warm", step=0.5)
+    assert list(found.certificate) == list(pyblo.equilibria.warm_start(problem, [0.0], step=0.5).certificate) == [0, 2]
+    with pytest.raises(ValueError, match=r"^z0: .*\(problem 0 of the batch\)"):
+        found.limit([0.0, 0.0])
+    square = pyblo.Quadratic(A=np.eye(1), B=-np.eye(1), P=P[None, 1:], f=[1.0])
+    found = affine_map(square, "warm", step=0.5)
+    assert list(found.certificate) == list(pyblo.equilibria.warm_start(square, [0.0], step=0.5).certificate) == [(0, 1)]
+    with pytest.raises(ValueError, match=r"^z0: .*\(problem \(0, 1\) of the batch\)"):
+        found.limit([0.0, 0.0])

@@ -2,7 +2,7 @@
 import numpy as np
 
 from .._ending import Ending
-from .._namespace import where
+from .._namespace import plain_index, where
 from .._parts import rows_of
 from .._plan import check_affine
 from ..methods import Exact
@@ -55,8 +55,7 @@ def _together(problem, shape, each):
         return np.array(rows, problem.dtype).reshape(*shape, *core)
 
     ending = Ending(shape, np.array([one.status for one in each], np.int32), lambda k: each[k].message, str)
-    indices = (index if len(index) > 1 else index[0] for index in np.ndindex(shape))
-    certificate = {index: one.certificate for index, one in zip(indices, each, strict=True) if one.certificate}
+    certificate = {plain_index(index): one.certificate for index, one in zip(np.ndindex(shape), each, strict=True) if one.certificate}
     fun, max_step = (np.array([getattr(one, name) for one in each], np.float64).reshape(shape) for name in ("fun", "max_step"))
     u, w = stacked("u", problem.outer_shape), stacked("w", problem.inner_shape)
     return Equilibrium(u, w, fun, ending.status, ending.message, certificate, max_step)
