@@ -79,7 +79,7 @@ def test_a_batch_of_starts_and_the_limits_of_a_batch():
         steps.limit(starts[0])
     assert np.array_equal(steps.limit([1.0, 1.0, 4.0]), [[1.0, 1.0, 4.0]] * 3)
     assert steps.explain().startswith("2 of 3 maps converge. The first that does not, 2: Diverges: the eigenvalue -1.5")
-    assert set(steps.certificate) == {(2,)} and steps.certificate[2,]["eigenvalue"] == -1.5
+    assert set(steps.certificate) == {2} and steps.certificate[2]["eigenvalue"] == -1.5
     assert affine_map(problem, "warm", step=[0.5, 1.0]).explain() == "All 2 maps converge from every start."
 
 

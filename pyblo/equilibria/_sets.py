@@ -90,7 +90,8 @@ class SolutionSets:
                              f"problem: its solution overflows.{problem._blame()}")
         fun = problem.outer_value(u, w)
         if not np.isfinite(fun):
-            raise ValueError(f"radius: {radius:g} is so large that F overflows" if wide else f"problem: its value overflows.{problem._blame()}")
+            raise ValueError(f"radius: {radius:g} is so large that F overflows" if wide else
+                             f"problem: its value overflows.{problem._blame()}")
         return Equilibrium(u, w, fun, Status.CONVERGED, message)
 
 

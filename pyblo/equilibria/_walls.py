@@ -79,7 +79,8 @@ class Rows:
         require(X.ndim == 2, f"X: has {X.ndim} axes; a set is given by one matrix")
         X, y = equations(X, self.y)
         require(y.ndim == 1, f"y: has {y.ndim} axes; a set is given by one vector")
-        for name, value in (("X", X), ("y", y), ("rows", self._rows(X.astype(np.float64), y.astype(np.float64), spectral.default_rcond(X)))):
+        rows = self._rows(X.astype(np.float64), y.astype(np.float64), spectral.default_rcond(X))
+        for name, value in (("X", X), ("y", y), ("rows", rows)):
             object.__setattr__(self, name, value)
 
     @property

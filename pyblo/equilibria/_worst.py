@@ -117,8 +117,8 @@ class WorstCases:
         W = least_squares(outer.outside(sets.null(sets.L).T), (10 * sets.rounding + outer.blur) * size)
         t, v = self.maximise(radius, cold, (W.sigma, W.Vt.T))
         u = u0 + outer.move(sets.L.T @ (sets.nearest(u0) + v) - sets.c, slope)
-        return sets.equilibrium(u, sets.nearest(u) + self.one(radius, t, v),
-                                "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball.", radius)
+        message = "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball."
+        return sets.equilibrium(u, sets.nearest(u) + self.one(radius, t, v), message, radius)
 
     def at(self, radius, u):
         """Return the Equilibrium of u with a worst case."""
