@@ -130,8 +130,9 @@ class AffineMap:
         known, start = self._moves, z.astype(np.float64)
         k2 = known.drift(start)
         v, d = known.start(start, k2), matvec(known.J, k2)
+        times = float(t) if t < 2**1023 else np.inf
         with np.errstate(over="ignore", invalid="ignore"):
-            moved = matvec(known.X, advance(known.S, v, matvec(known.Y, d), t)) + (float(t) * d if d.any() else 0.0)
+            moved = matvec(known.X, advance(known.S, v, matvec(known.Y, d), t)) + np.where(d != 0, times * d, 0.0)
             end = (start + moved).astype(self.matrix.dtype)
         return np.where(np.isfinite(end).all(-1)[..., None], end, np.inf).astype(self.matrix.dtype)
 

@@ -101,6 +101,7 @@ def kaczmarz(w0, X, y, *, block=1, maxiter=1000, tol=None, history=False):
     X, y = equations(X, y)
     w0, X, y = _points("w0", w0, X, y)
     block, k = check_count("block", block, 1), X.shape[-2]
+    block = min(block, max(k, 1))  # which may not fit an int64
     owner = np.arange(k) // block
     if block == 1:
         a, b = unit_rows(X, np.broadcast_to(y, (*broadcast(("X", lead(X, 2)), ("y", lead(y, 1))), k)))
