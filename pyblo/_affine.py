@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _parts, _stability
 from ._increments import Increments
-from ._namespace import broadcast, first_index, fit_finite, lead, matvec
+from ._namespace import broadcast, first_index, fit_finite, lead, matvec, plain_index, where
 from ._powers import advance
 from ._verdict import Verdict
 from .inner import ClosedForm
@@ -130,8 +130,9 @@ class AffineMap:
         known, start = self._moves, z.astype(np.float64)
         k2 = known.drift(start)
         v, d = known.start(start, k2), matvec(known.J, k2)
+        times = float(t) if t < 2**1023 else np.inf
         with np.errstate(over="ignore", invalid="ignore"):
-            moved = matvec(known.X, advance(known.S, v, matvec(known.Y, d), t)) + (float(t) * d if d.any() else 0.0)
+            moved = matvec(known.X, advance(known.S, v, matvec(known.Y, d), t)) + np.where(d != 0, times * d, 0.0)
             end = (start + moved).astype(self.matrix.dtype)
         return np.where(np.isfinite(end).all(-1)[..., None], end, np.inf).astype(self.matrix.dtype)
 
@@ -149,9 +150,16 @@ class AffineMap:
         Raises
         ------
         ValueError
-            Where there is none, with the reason; of a batch for the first problem without one.
+            Where there is none, with the reason; of a batch for the first problem without one. And where it overflows the dtype.
         """
-        z = self._spread(z0).astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            z = self._end(self._spread(z0)).astype(self.matrix.dtype)
+        _require_none("z0: the limit overflows", ~np.isfinite(z), z.dtype)
+        return z
+
+    def _end(self, z):
+        """Return the limit from finite z, in the batch's shape, in float64."""
+        z = z.astype(np.float64)
         known, k2 = self._moves, self._moves.drift(z)
         if np.all(self._inside) and not k2.any():
             for _ in range(2):
@@ -161,8 +169,9 @@ class AffineMap:
             for index in np.ndindex(z.shape[:-1]):
                 own = index[len(index) - len(self.batch_shape) :]  # the map's axes are the last ones
                 own = tuple(k if size > 1 else 0 for k, size in zip(own, self.batch_shape, strict=True))
-                z[index] = self._verdicts(own).limit(z[index], k2[index], f" (problem {index} of the batch)" if index else "")
-        return z.astype(self.matrix.dtype)
+                place = f" (problem {plain_index(index)} of the batch)" if index else ""
+                z[index] = self._verdicts(own).limit(z[index], k2[index], place)
+        return z
 
     @cached_property
     def _growth(self):
@@ -217,9 +226,11 @@ class AffineMap:
         dtype = self.matrix.dtype
         point, basis = self._moves.standing(self.batch_shape)
         found = ~self._moves.drift(point).any(-1)
-        if not self.batch_shape:
-            return point.astype(dtype) if found else None, basis.astype(dtype)
-        return np.where(np.broadcast_to(found, self.batch_shape)[..., None], point, np.nan).astype(dtype), basis.astype(dtype)
+        found = np.broadcast_to(found, self.batch_shape)[..., None]
+        with np.errstate(over="ignore"):
+            point = np.where(found, point, np.nan).astype(dtype)
+        _require_none("problem: its fixed point overflows", found & ~np.isfinite(point), dtype)
+        return point if self.batch_shape or found.all() else None, basis.astype(dtype)
 
     def explain(self):
         """Return in words whether z converges, and if not why: the eigenvalue and its direction, or the drift; and for which outer
@@ -235,11 +246,11 @@ class AffineMap:
     @property
     def certificate(self):
         """Why z has no limit, as a dict: "eigenvalue" and "eigenvector", or "drift" (a direction) and "speed" per step; empty where it
-        converges. Of a batch a dict of these by index, of the problems that do not converge."""
+        converges. Of a batch a dict of these by index, an int or a tuple of them, of the problems that do not converge."""
         good = np.asarray(self.converges)
         if not good.ndim:
             return {} if good else self._verdicts(()).certificate
-        return {tuple(map(int, index)): self._verdicts(tuple(index)).certificate for index in np.argwhere(~good)}
+        return {plain_index(index): self._verdicts(tuple(index)).certificate for index in np.argwhere(~good)}
 
     @property
     def stable_steps(self):
@@ -265,3 +276,8 @@ class AffineMap:
         z = self._state("z0", z0)
         shape = broadcast(("the map", self.batch_shape), ("z0", lead(z, 1)))
         return np.array(np.broadcast_to(z, (*shape, self.size)))
+
+
+def _require_none(message, bad, dtype):
+    if bad.any():
+        raise ValueError(f"{message} {dtype}{where(bad, 1)}")

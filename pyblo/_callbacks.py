@@ -3,12 +3,19 @@ import numpy as np
 
 from ._namespace import answer
 
-__all__ = ["Guard", "guarded"]
+__all__ = ["Guard", "checked_pair", "guarded"]
 
 
 def guarded(problem):
     """Return the problem as the core calls it."""
     return Own(problem) if problem._takes_batches else Guard(problem)
+
+
+def checked_pair(gradients):
+    """Return what outer_gradients returned, or raise TypeError where it is no pair."""
+    if not isinstance(gradients, tuple) or len(gradients) != 2:
+        raise TypeError(f"outer_gradients: returned {type(gradients).__name__}; expected the pair (∂F/∂u, ∂F/∂w)")
+    return gradients
 
 
 class Guard:
@@ -62,9 +69,7 @@ class Guard:
         """Return (F, ∂F/∂u, ∂F/∂w)."""
         u, w = self._point(u, w)
         value = self._checked("outer_value", self.problem.outer_value(u, w), (), np.float64)
-        gradients = self.problem.outer_gradients(u, w)
-        if not isinstance(gradients, tuple) or len(gradients) != 2:
-            raise TypeError(f"outer_gradients: returned {type(gradients).__name__}; expected the pair (∂F/∂u, ∂F/∂w)")
+        gradients = checked_pair(self.problem.outer_gradients(u, w))
         return (float(value[0]), self._checked("outer_gradients[0]", gradients[0], self.outer_shape, u.dtype),
                 self._checked("outer_gradients[1]", gradients[1], self.inner_shape, w.dtype))
 

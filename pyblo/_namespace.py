@@ -186,7 +186,12 @@ def where(bad, core=0):
 
 def first_index(bad):
     """Return the index of the first True of an array: an int, or a tuple of them where there is more than one axis."""
-    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(bad)), bad.shape))
+    return plain_index(np.unravel_index(int(np.argmax(bad)), bad.shape))
+
+
+def plain_index(index):
+    """Return the index of a problem of a batch as users write it: an int, or a tuple of them where there is more than one axis."""
+    index = tuple(int(k) for k in index)
     return index[0] if len(index) == 1 else index
 
 

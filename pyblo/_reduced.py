@@ -88,8 +88,6 @@ class Reduced:
     def spectral_radius(self):
         """Return ρ(K)."""
         X, Y = self.factors
-        if X.ndim == 2:
-            return self.unit * float(np.abs(scipy.linalg.eigvals(Y @ X)).max(initial=0.0))
         return self.unit * np.abs(np.linalg.eigvals(Y @ X)).max(axis=-1, initial=0.0)
 
     def default_step(self):

@@ -5,7 +5,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-__all__ = ["Mode", "eigenvector", "growth", "stable_steps", "unstable_projector", "worst"]
+__all__ = ["Mode", "eigenvector", "growth", "largest_step", "stable_steps", "unstable_projector", "worst"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Mode:
 
 def growth(S):
     """Return the largest modulus of the eigenvalues of I + S, 0 where there are none."""
-    values = np.linalg.eigvals(S) if S.size else np.zeros(S.shape[:-1])
+    values = np.linalg.eigvals(S)
     return np.abs(1 + values).max(axis=-1, initial=0.0)
 
 
@@ -43,15 +43,16 @@ def worst(S, eps, terms):
 def _eigen(S, eps, terms):
     balanced, (scale, _) = scipy.linalg.matrix_balance(S, permute=False, separate=True)
     size = np.linalg.norm(terms / scale[:, None] * scale)
-    values, left, right = scipy.linalg.eig(balanced, left=True, right=True)
+    unit = 2.0 ** (np.frexp(np.abs(balanced).max())[1] - 1)  # SciPy's eigenvalues of tiny matrices are wrong
+    values, left, right = scipy.linalg.eig(balanced / unit, left=True, right=True)
     cosine = np.abs(np.vecdot(left, right, axis=0))
     noise = 10 * len(S) * eps
-    return values, scale[:, None] * right, size * np.minimum(noise / np.maximum(cosine, np.finfo(float).tiny), np.cbrt(noise))
+    return unit * values, scale[:, None] * right, size * np.minimum(noise / np.maximum(cosine, np.finfo(float).tiny), np.cbrt(noise))
 
 
 def eigenvector(S, value):
     """Return the eigenvector of S whose eigenvalue is nearest to a value."""
-    values, vectors = scipy.linalg.eig(S)
+    values, vectors = np.linalg.eig(S)
     return vectors[:, np.argmin(np.abs(values - value))]
 
 
@@ -68,6 +69,14 @@ def unstable_projector(S, eps, terms):
     return Q[:, :count], Q[:, count:].conj(), T[count:, count:].T
 
 
+def largest_step(values, terms):
+    """Return min 2 Re μ/|μ|² over the eigenvalues μ of a K, below which every outer step is stable: infinity where there are none, and 0
+    where a real part is not positive beyond rounding. `terms` holds the sums of the moduli of what adds up to the entries of K."""
+    if values.real.min(initial=np.inf) <= 10 * len(values) * np.finfo(float).eps * np.linalg.norm(terms):
+        return 0.0
+    return float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf))
+
+
 def stable_steps(known):
     """Return the intervals (low, high) of outer steps that are stable, from below.
 
@@ -78,11 +87,8 @@ def stable_steps(known):
     if not known.moving:
         return [(0.0, np.inf)]
     if known.full is not None:
-        values = -np.linalg.eigvals(known.full[1])
-        noise = 10 * len(values) * np.finfo(float).eps * np.linalg.norm(known.full[2])
-        if values.real.min(initial=1.0) <= noise:
-            return []
-        return [(0.0, float(np.min(2 * (values.real / np.abs(values)) / np.abs(values), initial=np.inf)))]
+        high = largest_step(-np.linalg.eigvals(known.full[1]), known.full[2])
+        return [(0.0, high)] if high > 0 else []
     return _scanned(lambda step: _excess(known.at(step)), *_bound(known.fixed, known.linear))
 
 

@@ -8,7 +8,11 @@ from . import _stability
 from ._increments import Increments
 from ._namespace import norm
 
-__all__ = ["Verdict"]
+__all__ = ["NoLimit", "Verdict"]
+
+
+class NoLimit(ValueError):
+    """There is no limit from a start, for a reason that the map's certificate holds."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +113,18 @@ class Verdict:
                 "length within the limit of their recurrence.")
 
     def limit(self, z, k2, place=""):
-        """Return the limit from z, or raise ValueError with the reason."""
+        """Return the limit from z, or raise NoLimit with the reason."""
         known = self.known
         if k2.any():
             move = known.J @ k2
-            raise ValueError(f"z0: there is no limit from here{place}: z moves for ever by {norm(move):.3g} per step, {self._along(move)}, "
-                             "for every outer step; add a regulariser to the outer objective, or use Exact()")
+            raise NoLimit(f"z0: there is no limit from here{place}: z moves for ever by {norm(move):.3g} per step, {self._along(move)}, "
+                          "for every outer step; add a regulariser to the outer objective, or use Exact()")
         free, S = np.eye(len(known.S)), known.S
         if not self.inside:
             bound, free, S = _stability.unstable_projector(known.S, self.eps, self._terms)
             noise = 100 * len(known.S) * self.eps * norm(np.abs(known.Y) @ np.abs(z) + np.abs(known.y))
             if np.linalg.norm(bound.T @ known.start(z, k2)) > noise:
-                raise ValueError(f"z0: there is no limit from here{place}. {self.text}")
+                raise NoLimit(f"z0: there is no limit from here{place}. {self.text}")
         for _ in range(2):
             z = z - known.X @ (free @ np.linalg.solve(S, free.conj().T @ known.start(z, k2))).real
         return z

@@ -9,7 +9,7 @@ from ._parts import checked_step, rows_of
 from ._reduced import reduce
 from .hypergradient import Prepared
 from .inner import ClosedForm
-from .methods import Exact, check_count, check_number
+from .methods import INT64, Exact, check_count, check_number
 from .result import BilevelResult, History
 from .status import Status
 
@@ -86,7 +86,7 @@ def warm_start(problem, u0, w0=None, *, method=Exact(), inner=None, step=None, m
 
 def _run(problem, u0, w0, method, inner, step, maxiter, tol, callback, history, route, warm):
     prepared = Prepared(problem, method, inner, route)
-    maxiter, tol = check_count("maxiter", maxiter), check_number("tol", tol)
+    maxiter, tol = check_count("maxiter", maxiter, most=INT64), check_number("tol", tol)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
     batch = problem._shape(u0=u, w0=w)
     if step is not None:

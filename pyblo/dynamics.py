@@ -63,17 +63,17 @@ def affine_map(problem, algorithm="cold", *, method=Exact(), inner=None, step=No
     batch = broadcast(("problem", problem.batch_shape), ("step", np.shape(step)), ("w0", lead(w0, 1)))
     require_memory("the affine map", 32 * math.prod(batch) * size * size)
     spectrum = problem._spectrum(method.rcond if isinstance(method, Exact) else None)
-    origin = Origin(problem, spectrum, run, w0)
+    origin = Origin(problem, spectrum, run, w0.copy())  # the map lives on when the caller's array changes
     build = _cold if algorithm == "cold" else _warm
     with np.errstate(over="ignore", invalid="ignore"):
         response = spectrum.response(method, _parts.method_step(method, spectrum.largest, limited=False))
         require(np.isfinite(response).all(), f"method: the filter of {method} overflows; take fewer terms or a smaller step")
         require(np.isfinite(origin.moved).all(), f"inner: a run of {run} overflows; take fewer steps or a smaller step")
         step, increments, change, offset = build(origin, response, step)
-        matrix = np.eye(size) + change
+        matrix, offset = (np.eye(size) + change).astype(problem.dtype), offset.astype(problem.dtype)
     if not (np.isfinite(matrix).all() and np.isfinite(offset).all()):
         raise ValueError(f"problem: its affine map overflows.{problem._blame()}")
-    matrix, offset = (np.array(np.broadcast_to(x, batch + (size,) * axes), problem.dtype) for x, axes in ((matrix, 2), (offset, 1)))
+    matrix, offset = (np.array(np.broadcast_to(x, batch + (size,) * axes)) for x, axes in ((matrix, 2), (offset, 1)))
     return AffineMap(matrix, offset, m, np.array(np.broadcast_to(step, batch)) if batch else float(step), algorithm, increments, origin)
 
 

@@ -1,7 +1,7 @@
 """Inner solvers, as frozen data: how w is found for a given u."""
 from dataclasses import dataclass
 
-from .methods import Filtered, check_count, check_number, require
+from .methods import INT64, Filtered, check_count, check_number, require
 
 __all__ = ["ClosedForm", "GradientDescent", "Proximal"]
 
@@ -77,12 +77,12 @@ class GradientDescent:
 
     def __post_init__(self):
         if self.steps is not None:
-            check_count("steps", self.steps)
+            check_count("steps", self.steps, most=INT64)
         if self.step is not None:
             check_number("step", self.step, positive=True)
         check_number("momentum", self.momentum, below=1.0)
         check_number("tol", self.tol)
-        check_count("maxiter", self.maxiter)
+        check_count("maxiter", self.maxiter, most=INT64)
 
 
 def check_pair(method, inner):

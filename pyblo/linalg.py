@@ -3,7 +3,7 @@ import numpy as np
 
 from ._gram import gram_hvp
 from ._systems import solve_info, systems
-from .methods import check_count, check_number, require, step_limit
+from .methods import INT64, check_count, check_number, require, step_limit
 from .status import Status
 
 __all__ = ["cg", "gradient_descent", "gram_hvp", "neumann"]
@@ -55,7 +55,7 @@ def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
     s = systems(A, b)
     start = None if x0 is None else s.vectors("x0", x0)
     rtol = (1e-5 if s.dtype.itemsize == 4 else 1e-10) if rtol is None else check_number("rtol", rtol)
-    maxiter = max(100, 10 * s.b.shape[-1]) if maxiter is None else check_count("maxiter", maxiter)
+    maxiter = max(100, 10 * s.b.shape[-1]) if maxiter is None else check_count("maxiter", maxiter, most=INT64)
     report = s.cg(start, rtol, check_number("atol", atol), maxiter)
     return _solution(s, report), solve_info(s.batch, report)
 
@@ -90,7 +90,7 @@ def neumann(A, b, *, terms, step=None):
     array([0.19, 0.18])
     """
     s = systems(A, b)
-    terms = check_count("terms", terms)
+    terms = check_count("terms", terms, most=INT64)
     require(np.isfinite(s.b).all(), "b: contains NaN or infinity")
     report = _within_limits(s, step, terms, 2.0, s.neumann, terms)
     require(np.isfinite(report[0]).all(), "A: the series overflows; A is not positive semidefinite, or A and b are too large")
@@ -139,7 +139,7 @@ def gradient_descent(A, b, x0=None, *, steps=None, step=None, momentum=0.0, nest
     start = None if x0 is None else s.vectors("x0", x0)
     momentum = check_number("momentum", momentum, below=1)
     fixed = steps is not None
-    count = check_count("steps", steps) if fixed else check_count("maxiter", maxiter)
+    count = check_count("steps", steps, most=INT64) if fixed else check_count("maxiter", maxiter, most=INT64)
     factor, tol = step_limit(1.0, momentum, nesterov), -1.0 if fixed else check_number("tol", tol)
     report = _within_limits(s, step, count if fixed else 2, factor, s.gradient_descent, start,
                             momentum=momentum, nesterov=bool(nesterov), steps=count, tol=tol)

@@ -15,15 +15,20 @@ def require(condition, message):
         raise ValueError(message)
 
 
-def check_count(name, value, least=0):
-    """Return value as an int of at least `least`, or raise an error that names the argument."""
-    if type(value) is int and value >= least:
+INT64 = 2**63 - 1  # the most that a count in the core may be
+
+
+def check_count(name, value, least=0, most=np.inf):
+    """Return value as an int between `least` and `most`, or raise an error that names the argument."""
+    if type(value) is int and least <= value <= most:
         return value
     try:
         count = value.__index__()
     except (AttributeError, TypeError):  # arrays have the method and refuse
         raise TypeError(f"{name}: expected an integer, got {value!r}") from None
-    require(count >= least and not isinstance(value, bool | np.bool_), f"{name}: {value!r} is not valid; expected an integer ≥ {least}")
+    upper = f" and ≤ {most}" if most < np.inf else ""
+    require(least <= count <= most and not isinstance(value, bool | np.bool_),
+            f"{name}: {value!r} is not valid; expected an integer ≥ {least}{upper}")
     return count
 
 
@@ -180,7 +185,7 @@ class Neumann(Filtered):
     step: float | None = None
 
     def __post_init__(self):
-        check_count("terms", self.terms)
+        check_count("terms", self.terms, most=INT64)
         if self.step is not None:
             check_number("step", self.step, positive=True)
 
@@ -210,7 +215,7 @@ class FixedPoint(Filtered):
     step: float | None = None
 
     def __post_init__(self):
-        check_count("maxiter", self.maxiter)
+        check_count("maxiter", self.maxiter, most=INT64)
         if self.step is not None:
             check_number("step", self.step, positive=True)
 
@@ -268,7 +273,7 @@ class CG:
 
     def __post_init__(self):
         if self.maxiter is not None:
-            check_count("maxiter", self.maxiter)
+            check_count("maxiter", self.maxiter, most=INT64)
         if self.rtol is not None:
             check_number("rtol", self.rtol)
         check_number("atol", self.atol)
@@ -311,7 +316,7 @@ class Unrolled(Filtered):
     last: int | None = None
 
     def __post_init__(self):
-        check_count("steps", self.steps)
+        check_count("steps", self.steps, most=INT64)
         if self.last is not None:
             require(check_count("last", self.last) <= self.steps, f"last: {self.last} is more than the {self.steps} steps of the run")
         if self.step is not None:

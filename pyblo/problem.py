@@ -109,6 +109,11 @@ class Problem(abc.ABC):
         return type(self).inner_solution is not Problem.inner_solution
 
     @property
+    def has_inner_value(self):
+        """Whether inner_value is given."""
+        return type(self).inner_value is not Problem.inner_value
+
+    @property
     def has_inner_gradient_u(self):
         """Whether inner_gradient_u is given."""
         return type(self).inner_gradient_u is not Problem.inner_gradient_u

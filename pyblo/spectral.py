@@ -137,7 +137,7 @@ def of_symmetric(A, B, d, rcond=None, names=("A", "B", "d")):
         least = np.where(kept, values, np.inf).min(axis=-1, initial=np.inf)
         condition = np.where(kept.any(-1), largest[..., 0] / least, 1.0)
         for name, array in ((names[1], B), (names[2], d[..., None])):
-            _require_in_range(name, names[0], V, ~kept, array, np.minimum(1.0, 100 * default_rcond(A) * np.maximum(condition, 1.0)))
+            _require_in_range(name, names[0], V, ~kept, array, np.minimum(0.5, 100 * default_rcond(A) * np.maximum(condition, 1.0)))
     V = np.ascontiguousarray(V)
     cross, offset = transposed(V) @ B, matvec(transposed(V), d)  # of all eigenvectors: the bits are those in a batch
     if A.ndim == 2:

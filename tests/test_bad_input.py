@@ -611,3 +611,36 @@ def test_interrupt_returns_within_half_a_second(name):
         finally:
             end.cancel()
             child.kill()
+
+
+HUGE = {
+    "GradientDescent, steps": lambda n: pyblo.GradientDescent(steps=n),
+    "GradientDescent, maxiter": lambda n: pyblo.GradientDescent(maxiter=n),
+    "Neumann": lambda n: pyblo.Neumann(n),
+    "FixedPoint": lambda n: pyblo.FixedPoint(n),
+    "Unrolled": lambda n: pyblo.Unrolled(n),
+    "CG": lambda n: pyblo.CG(maxiter=n),
+    "cold_start": lambda n: pyblo.cold_start(SMALL, [0.0], maxiter=n, history=False),
+    "warm_start": lambda n: pyblo.warm_start(SMALL, [0.0], maxiter=n, history=False),
+    "kaczmarz": lambda n: pyblo.equilibria.kaczmarz([0.0], [[1.0]], [1.0], maxiter=n),
+    "linalg.cg": lambda n: pyblo.linalg.cg(np.eye(1), [1.0], maxiter=n),
+    "linalg.neumann": lambda n: pyblo.linalg.neumann(np.eye(1), [1.0], terms=n),
+    "linalg.gradient_descent": lambda n: pyblo.linalg.gradient_descent(np.eye(1), [1.0], maxiter=n),
+}
+SMALL = pyblo.Quadratic(A=np.eye(1), B=[[-1.0]], P=np.eye(1), f=[-1.0])
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_counts_beyond_an_int64_are_named(name):
+    with pytest.raises(ValueError, match=r"^(steps|maxiter|terms): 9223372036854775808 is not valid; expected .* ≤ 9223372036854775807$"):
+        HUGE[name](2**63)
+
+
+def test_integers_that_need_no_core_may_be_of_any_size():
+    assert np.array_equal(pyblo.equilibria.kaczmarz([0.0, 0.0], np.eye(2), [1.0, 2.0], block=10**30).w, [1.0, 2.0])
+    drifts = pyblo.Quadratic(A=np.eye(2), B=-np.eye(2), P=np.zeros((2, 2)), f=[-1.0, 0.0])  # by step·(1, 0) per step
+    for t in (2**1022, 10**400):
+        for step in (0.5, 1.0):
+            found = pyblo.dynamics.affine_map(drifts, step=step).iterate([0.0, 0.0], t)
+            assert np.array_equal(found, [step * 2.0**1022, 0.0] if t == 2**1022 else [np.inf, np.inf])
+    assert np.array_equal(pyblo.dynamics.affine_map(SMALL, step=0.5).iterate([0.0], 10**400), [1.0])

@@ -75,11 +75,11 @@ def test_a_batch_of_starts_and_the_limits_of_a_batch():
     steps = affine_map(problem, "warm", step=[0.5, 1.0, 2.5])
     assert steps.converges.tolist() == [True, True, False] and steps.step.tolist() == [0.5, 1.0, 2.5]
     assert steps.iterate(starts[:, None], 2).shape == (3, 3, 3)
-    with pytest.raises(ValueError, match=r"z0: there is no limit from here \(problem \(2,\) of the batch\). Diverges"):
+    with pytest.raises(ValueError, match=r"z0: there is no limit from here \(problem 2 of the batch\). Diverges"):
         steps.limit(starts[0])
     assert np.array_equal(steps.limit([1.0, 1.0, 4.0]), [[1.0, 1.0, 4.0]] * 3)
     assert steps.explain().startswith("2 of 3 maps converge. The first that does not, 2: Diverges: the eigenvalue -1.5")
-    assert set(steps.certificate) == {(2,)} and steps.certificate[2,]["eigenvalue"] == -1.5
+    assert set(steps.certificate) == {2} and steps.certificate[2]["eigenvalue"] == -1.5
     assert affine_map(problem, "warm", step=[0.5, 1.0]).explain() == "All 2 maps converge from every start."
 
 
@@ -210,3 +210,40 @@ def test_more_than_memory_holds_is_refused_with_the_number_of_bytes():
     wide = pyblo.TargetLearning(np.ones((1, 10**6)), np.ones((1, 10**6)), [1.0])
     with pytest.raises(MemoryError, match=f"the affine map would take {32 * (10**6 + 1) ** 2} bytes"):
         affine_map(wide, "warm")
+
+
+def test_maps_limits_and_fixed_points_beyond_float32_are_named():
+    one = np.eye(2, dtype=np.float32)
+    with pytest.raises(ValueError, match="^problem: its affine map overflows"):
+        affine_map(pyblo.Quadratic(A=one, B=-one, P=one), step=1e39)
+    far = affine_map(pyblo.Quadratic(A=one, B=-one, P=np.float32(1e-20) * one, f=np.array([-1e20, 0], np.float32)), step=1e10)
+    with pytest.raises(ValueError, match="^z0: the limit overflows float32$"):
+        far.limit([0.0, 0.0])
+    with pytest.raises(ValueError, match=r"^z0: the limit overflows float32 \(problem 0 of the batch\)"):
+        far.limit(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="^problem: its fixed point overflows float32$"):
+        _ = far.fixed_points
+
+
+@pytest.mark.parametrize("algorithm", ["cold", "warm"])
+def test_a_map_keeps_its_own_w0(algorithm):
+    problem = pyblo.Quadratic(A=np.diag([1.0, 0.0]), B=[[-1.0], [0.0]], P=np.eye(2), f=[-1.0, 0.0])
+    w0 = np.array([0.0, 7.0])
+    found = affine_map(problem, algorithm, w0=w0)
+    before = found.start([3.0])
+    w0[:] = 99.0
+    assert np.array_equal(found.start([3.0]), before) and np.array_equal(found._origin.w0, [0.0, 7.0])
+
+
+def test_problems_of_a_batch_are_told_by_an_int_where_it_has_one_axis():
+    P = np.stack([np.zeros((1, 1)), np.eye(1), np.zeros((1, 1))])  # the first and the last drift
+    problem = pyblo.Quadratic(A=np.eye(1), B=-np.eye(1), P=P, f=[1.0])
+    found = affine_map(problem, "warm", step=0.5)
+    assert list(found.certificate) == list(pyblo.equilibria.warm_start(problem, [0.0], step=0.5).certificate) == [0, 2]
+    with pytest.raises(ValueError, match=r"^z0: .*\(problem 0 of the batch\)"):
+        found.limit([0.0, 0.0])
+    square = pyblo.Quadratic(A=np.eye(1), B=-np.eye(1), P=P[None, 1:], f=[1.0])
+    found = affine_map(square, "warm", step=0.5)
+    assert list(found.certificate) == list(pyblo.equilibria.warm_start(square, [0.0], step=0.5).certificate) == [(0, 1)]
+    with pytest.raises(ValueError, match=r"^z0: .*\(problem \(0, 1\) of the batch\)"):
+        found.limit([0.0, 0.0])

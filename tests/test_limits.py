@@ -6,6 +6,7 @@ from campaigns import cold_limits as campaign
 from oracle import Tally
 
 import pyblo
+from pyblo import _stability
 
 
 @pytest.mark.parametrize("block", range(6))
@@ -188,3 +189,30 @@ def test_antidistillation_by_gradient_steps():
         for route in ("spectral", "iterate")
     ]
     assert np.allclose(runs[0].u, runs[1].u, rtol=0, atol=1e-9 * np.linalg.norm(runs[0].u))
+
+
+@pytest.mark.parametrize("power", [0, 20, -140, -160, -280])
+@pytest.mark.parametrize("matrix", [[[1.0]], [[2.0, 1.0], [0.5, 1.0]]])
+def test_curvatures_of_any_size_have_their_steps(power, matrix):
+    # With A = I and B = −I it is K = P; the loop's step is 1/ρ(K), and the largest stable one 2/ρ(K).
+    L, size = np.array(matrix), 10.0**power
+    P = size * (L.T @ L)
+    one, radius = np.eye(len(L)), np.linalg.eigvalsh(L.T @ L)[-1] * size
+    problem = pyblo.Quadratic(A=one, B=-one, P=P)
+    limit = pyblo.equilibria.cold_start(problem, np.ones(len(L)))
+    close = {"rtol": 100 * np.finfo(float).eps, "atol": 0}
+    assert limit.success and np.allclose(limit.max_step, 2 / radius, **close)
+    for algorithm in ("cold", "warm"):
+        found = pyblo.dynamics.affine_map(problem, algorithm)
+        assert np.allclose(found.step, 1 / radius, **close) and np.allclose(found.stable_steps, (0.0, 2 / radius), **close)
+    batch = pyblo.dynamics.affine_map(pyblo.Quadratic(A=one, B=-one, P=np.stack([P, P])))
+    assert np.allclose(batch.step, 1 / radius, **close)
+
+
+def test_a_tiny_eigenvalue_outside_is_told_as_it_is():
+    # pᵀB = ½ and pᵀA⁻¹B = −3, as in test_a_negative_eigenvalue_is_certified, times 1e-160.
+    problem = pyblo.Quadratic(np.diag([1.0, 0.125]), [[1.0], [1.0]], 1e-160 * np.array([[1.0, -0.5], [-0.5, 0.25]]))
+    found = pyblo.equilibria.cold_start(problem, [1.0], None, pyblo.Identity())
+    assert abs(found.certificate["eigenvalue"] / 1e-160 + 1.5) < 1e-14
+    values = _stability._eigen(np.diag([1e-160, 2e-160]), np.finfo(float).eps, np.diag([1e-160, 2e-160]))[0]
+    assert np.allclose(np.sort(values.real) / 1e-160, [1.0, 2.0], rtol=4 * np.finfo(float).eps, atol=0)

@@ -186,7 +186,10 @@ BAD = {
         lambda: value_function_penalty(PROBLEMS["Ridge"][0], 1.0),
     ],
     "u0": [lambda: penalty_descent(small(), np.zeros(3), beta=1.0), lambda: penalty_descent(small(), np.zeros((2, 2)), beta=1.0)],
-    "w0": [lambda: penalty_descent(small(), np.zeros(2), np.zeros(2), beta=1.0)],
+    "w0": [
+        lambda: penalty_descent(small(), np.zeros(2), np.zeros(2), beta=1.0),
+        lambda: penalty_descent(small(), np.zeros(2), np.zeros((2, 3)), beta=1.0),
+    ],
     "inner": [
         lambda: penalty_descent(small(), np.zeros(2), beta=1.0, inner=pyblo.Proximal(1.0)),
         lambda: penalty_descent(FirstOrder(small()), np.zeros((1, 2)), beta=1.0, step=0.1),
@@ -195,6 +198,7 @@ BAD = {
     "step": [
         lambda: penalty_descent(FirstOrder(small()), np.zeros((1, 2)), beta=1.0, inner=GD),
         lambda: penalty_descent(small(), np.zeros(2), beta=1.0, step=-1.0),
+        lambda: penalty_descent(small(), np.zeros(2), beta=1.0, step=[0.1, 0.2]),
     ],
     "tol": [lambda: penalty_descent(small(), np.zeros(2), beta=1.0, tol=-1.0)],
 }
@@ -209,3 +213,58 @@ def test_bad_input_is_named(name, call):
 def test_a_penalty_without_a_lower_bound_is_certified():
     found = value_function_penalty(pyblo.Quadratic(np.eye(1), -np.eye(1), np.zeros((1, 1)), f=[1.0]), 5.0)
     assert found.status == pyblo.Status.UNBOUNDED and found.fun == -np.inf
+
+
+def test_a_beta_that_rounding_hides_is_refused_and_every_other_has_its_minimiser():
+    # u = 1, w = (1, −3) fulfils both objectives, whatever β.
+    problem = pyblo.TargetLearning([[1.0, 0.0]], [[1.0, 0.0], [1.0, 1.0]], [1.0, -2.0])
+    refused = []
+    for power in range(-320, 300, 5):
+        beta = float(f"1e{power}")
+        try:
+            found = value_function_penalty(problem, beta)
+        except ValueError as error:
+            assert str(error).startswith(f"beta: {beta:g} is so small")
+            refused.append(power)
+        else:
+            assert value_function_penalty_residual(problem, found.u, found.w, beta) <= np.sqrt(EPS)
+            assert power < -2 or np.allclose(np.concatenate([found.u, found.w]), [1.0, 1.0, -3.0], rtol=0, atol=1e3 * EPS * (1 + 1 / beta))
+    assert refused and max(refused) <= -10 and -15 in refused and -25 in refused and -320 in refused
+
+
+def three(**wrong):
+    """f = ½‖w − u‖², F = ½‖w − (1, 2, 3)‖²."""
+    target = np.array([1.0, 2.0, 3.0])
+    right = dict(
+        outer_value=lambda u, w: 0.5 * float((w - target) @ (w - target)), outer_gradients=lambda u, w: (0 * u, w - target),
+        inner_gradient=lambda u, w: w - u, hessian_product=lambda u, w, v: v, cross_adjoint=lambda u, w, q: -q,
+        inner_value=lambda u, w: 0.5 * float((w - u) @ (w - u)), inner_gradient_u=lambda u, w: u - w)
+    return pyblo.FunctionProblem((3,), (3,), **{**right, **wrong})
+
+
+def descend(problem):
+    return penalty_descent(problem, np.zeros(3), beta=1.0, step=0.2, inner=pyblo.GradientDescent(steps=1, step=1.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "error"),
+    [("inner_gradient_u", lambda u, w: np.sum(u - w), ValueError), ("inner_gradient_u", lambda u, w: (u - w)[:2], ValueError),
+     ("inner_gradient_u", lambda u, w: (u - w) * 1j, TypeError), ("inner_gradient", lambda u, w: np.sum(w - u), ValueError),
+     ("inner_value", lambda u, w: w - u, ValueError), ("inner_value", lambda u, w: 1j, TypeError),
+     ("outer_value", lambda u, w: w, ValueError), ("outer_gradients", lambda u, w: w, TypeError),
+     ("outer_gradients", lambda u, w: (0.0, w), ValueError), ("outer_gradients", lambda u, w: (0 * u, w[:1]), ValueError)])
+def test_an_answer_of_the_wrong_kind_is_named(name, function, error):
+    assert np.allclose(descend(three()).u, [1.0, 2.0, 3.0], rtol=0, atol=1e-7)
+    with pytest.raises(error, match=rf"^{name}(\[\d\])?: returned"):
+        descend(three(**{name: function}))
+
+
+def test_a_problem_without_inner_value_is_refused_at_once():
+    calls = []
+    with pytest.raises(ValueError, match="^problem: FunctionProblem has no inner_value"):
+        descend(three(inner_value=None, outer_value=lambda u, w: calls.append(u)))
+    assert not calls
+    fixed = pyblo.FixedPointMap(1, 1, outer_value=lambda u, w: 0.0, outer_gradients=lambda u, w: (u, w), map=lambda u, w: u,
+                                jvp_w=lambda u, w, v: 0 * v, vjp_w=lambda u, w, v: 0 * v, vjp_u=lambda u, w, q: q)
+    with pytest.raises(ValueError, match="^problem: FixedPointMap has no inner_value"):
+        penalty_descent(fixed, np.zeros(1), beta=1.0, step=0.2, inner=pyblo.GradientDescent(steps=1, step=1.0))

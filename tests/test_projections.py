@@ -87,6 +87,16 @@ def test_dependent_rows_are_fine_where_they_agree_and_named_where_they_do_not():
         AffineSet(X, [5.0, 11.0])
 
 
+@pytest.mark.parametrize(("dtype", "small"), [(np.float32, 1e-5), (np.float64, 1e-14)])
+def test_equations_without_a_solution_are_named_however_badly_conditioned(dtype, small):
+    X, y, zero = np.array([[1, 0], [0, small], [0, 0]], dtype), np.array([0, 0, 1], dtype), np.zeros(2, dtype)
+    for call in (lambda: project(zero, X, y), lambda: AffineSet(X, y), lambda: kaczmarz(zero, X, y, block=3)):
+        with pytest.raises(ValueError, match=r"^y: has a relative part 1 .*Xw = y has no solution"):
+            call()
+    y = np.array([1, small, 0], dtype)
+    assert np.allclose(project(zero, X, y), [1.0, 1.0], rtol=0, atol=10 * np.finfo(dtype).eps)
+
+
 # --- Kaczmarz -------------------------------------------------------------------------------------------------------
 
 
@@ -326,3 +336,28 @@ def test_every_instruction_set_and_number_of_threads_gives_the_same_bits():
         _dispatch.select_instruction_set("")
         pyblo.set_num_threads(threads)
     assert len({tuple(bits) for bits in found.values()}) == 1
+
+
+@pytest.mark.parametrize("blocks", [[1, 1], [2], [1, 2]])
+def test_float32_sets_from_a_float64_start_meet_the_equations_as_given(blocks):
+    rng = np.random.default_rng(4)
+    X, y = rng.standard_normal((sum(blocks), 4)).astype(np.float32), rng.standard_normal(sum(blocks)).astype(np.float32)
+    ends = np.cumsum([0, *blocks])
+    sets = [AffineSet(X[i:j], y[i:j]) for i, j in zip(ends, ends[1:], strict=False)] + [HalfSpaces(X[:1], y[:1])]
+    assert all(one.X.dtype == one.y.dtype == np.float32 for one in sets)
+    for algorithm in (cyclic_projections, dykstra):
+        found = algorithm(np.zeros(4), sets, maxiter=100_000, tol=1e-13)
+        assert found.success and found.w.dtype == np.float64
+        rows = X.astype(float)
+        away = np.abs(rows @ found.w - y) / np.linalg.norm(rows, axis=1)
+        assert away.max() <= (1e-13 + 20 * EPS) * condition(rows) * (1 + np.linalg.norm(found.w))
+        assert algorithm(np.zeros(4, np.float32), sets).w.dtype == np.float32
+
+
+def test_float32_rows_that_depend_up_to_its_rounding_depend():
+    X = np.array([[1, 2, 3], [0.1, 0.2, 0.3]], np.float32)  # to 1e-8 multiples of each other
+    assert len(AffineSet(X, np.array([1, 0.1], np.float32)).rows[1]) == 1
+    assert len(AffineSet(X.astype(float), [1.0, 0.1]).rows[1]) == 2
+    with pytest.raises(ValueError, match="^sets: .*overflows float32"):
+        dykstra(np.zeros(1, np.float32), [HalfSpaces(np.array([[1e-30]], np.float32), np.array([1e20], np.float32))])
+    assert dykstra(np.zeros(1), [HalfSpaces(np.array([[1e-30]], np.float32), np.array([1e20], np.float32))]).success

@@ -19,6 +19,7 @@ from pyblo.equilibria import (
     pessimistic_residual,
     worst_case,
 )
+from pyblo.equilibria._sets import solution_sets
 
 EPS = np.finfo(float).eps
 seeds = st.integers(0, 2**32 - 1)
@@ -347,3 +348,62 @@ def test_bad_radii_are_named(radius):
             call()
     with pytest.raises(ValueError, match="^radius: "):
         pessimistic_residual(GOOD, [0.0], [0.0, 0.0], np.inf)
+
+
+def test_what_is_unbounded_is_seen_beside_a_large_condition():
+    # f falls for ever along w₃, though the least curvature that is kept is nearly rounding.
+    with pytest.raises(ValueError, match=r"^B: column 0 has a relative part 1 in the null space of A"):
+        cold_start(pyblo.Quadratic(A=np.diag([1.0, 1e-14, 0.0]), B=[[0.0], [0.0], [1.0]], P=np.eye(3)), [0.0])
+
+
+def test_what_p_does_not_see_of_f_stays_however_large_its_condition():
+    n = 1000  # in float32 a P of this size has singular values of L that are 1 % rounding
+    e = np.eye(n, 3, dtype=np.float32)
+    P = np.diag(e[:, 0] + np.float32(1.3e-4) * e[:, 1])
+    assert np.array_equal(solution_sets(pyblo.Quadratic(A=np.outer(e[:, 2], e[:, 2]), B=-e[:, 2:], P=P, f=e[:, 2])).f_rest, e[:, 2])
+
+
+def test_residuals_that_overflow_are_named_and_are_not_zero():
+    stiff = pyblo.Quadratic(A=np.eye(1), B=[[-1.0]], P=[[1e200]], f=[-1.0])
+    point, stands = ([1e120], [1e120]), pyblo.Quadratic(A=np.diag([1.0, 0.0]), B=[[-1.0], [0.0]], P=np.eye(2), f=[-1.0, 0.0])
+    calls = {
+        "optimistic": lambda: optimistic_residual(stiff, *point),
+        "pessimistic": lambda: pessimistic_residual(stiff, *point, 1.0),
+        "penalty": lambda: pyblo.equilibria.value_function_penalty_residual(stiff, *point, 1.0),
+        "cold": lambda: pyblo.equilibria.cold_start_residual(stiff, *point),
+        "warm": lambda: pyblo.equilibria.warm_start_residual(stiff, *point),
+        "denominator": lambda: pyblo.equilibria.cold_start_residual(stands, [1.7e308], [1.7e308, 0.0]),
+        "worst case": lambda: worst_case(stiff, [1e120], 1.0),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=r"^[uw]: is so large that"):
+            call()
+            pytest.fail(name)
+    with pytest.raises(ValueError, match=r"^radius: is so large that"):
+        pessimistic_residual(stands, [1.0], [1.0, 1.0], 1e155)
+    with pytest.raises(ValueError, match=r"^w: .*\(problem 1 of the batch\)"):
+        pyblo.equilibria.warm_start_residual(stiff, [0.0], [[0.0], [1e120]])
+    assert pyblo.equilibria.value_function_penalty_residual(stands, [1.0], [1.0, 0.0], 1e308) == 0.0
+    assert np.allclose(pyblo.equilibria.value_function_penalty(stands, 1e308).w, [1.0, 0.0], rtol=0, atol=4 * EPS)
+
+
+def test_radii_and_problems_whose_value_overflows_are_named():
+    stands = pyblo.Quadratic(A=np.diag([1.0, 0.0]), B=[[-1.0], [0.0]], P=np.eye(2), f=[-1.0, 0.0])
+    learning = pyblo.TargetLearning([[1.0, 0.0]], [[1.0, 0.0], [1.0, 1.0]], [1.0, -2.0])
+    for radius in (1e155, 1e308):
+        with pytest.raises(ValueError, match="^radius: .* is so large that F overflows"):
+            pessimistic(stands, radius)
+        with pytest.raises(ValueError, match="^radius: .* is so large that F overflows"):
+            worst_case(stands, [1.0], radius)
+    one = np.eye(2, dtype=np.float32)
+    with pytest.raises(ValueError, match=r"^radius: 1e\+39 overflows float32"):
+        worst_case(pyblo.Quadratic(A=np.diag(one[0]), B=-one[:, :1], P=one, f=-one[0]), np.zeros(1, np.float32), 1e39)
+    with pytest.raises(ValueError, match="^radius: .* is too small beside ∂F/∂w"):
+        pessimistic(learning, 1e-320)
+    for power in range(-300, 150, 50):  # and what lies between has its worst case, at the border of the ball
+        found = pessimistic(stands, 10.0**power)
+        assert abs(found.w[1]) == 10.0**power and found.u == found.w[0] == 1.0
+    with pytest.raises(ValueError, match="^problem: its value overflows"):
+        worst_case(stands, [1e200], 1.0)
+    with pytest.raises(ValueError, match="^problem: its value overflows"):
+        optimistic(pyblo.Quadratic(A=np.eye(1), B=np.zeros((1, 1)), P=np.eye(1), d=[-1e200]))

@@ -240,3 +240,23 @@ def test_bad_points_and_steps_are_named():
         warm_start("problem", np.zeros(1))
     with pytest.raises(ValueError, match="^w0: "):
         cold_start_residual(QUADRATIC, np.zeros(1), np.zeros(2), np.zeros(3))
+
+
+def test_an_error_is_no_divergence(monkeypatch):
+    # u = w = 1e40 is the limit, beyond float32.
+    one = np.eye(1, dtype=np.float32)
+    far = pyblo.Quadratic(one, -one, P=np.float32(1e-20) * one, f=np.array([-1e20], np.float32))
+    for call in (cold_start, lambda *start: warm_start(*start, step=1e10)):
+        with pytest.raises(ValueError, match="^problem: its limit overflows"):
+            call(far, [0.0])
+    with pytest.raises(ValueError, match="^problem: its affine map overflows"):
+        warm_start(far, [0.0])
+    with pytest.raises(ValueError, match="^problem: its limit overflows"):  # by its first inner solution
+        warm_start(pyblo.Quadratic(one, np.float32(-1e38) * one, P=one * 0), [1e20])
+
+    def fails(*arguments):
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr(pyblo._verdict.Verdict, "limit", fails)
+    with pytest.raises(np.linalg.LinAlgError, match="SVD did not converge"):
+        warm_start(pyblo.Quadratic(np.eye(1), -np.eye(1), np.eye(1)), [1.0], step=3.0)

@@ -24,7 +24,10 @@ def secular(gaps, b, radius):
     blind = (gaps <= 0) & (b != 0)
     if not blind.any() and norm(at(0.0)) <= radius:
         return 0.0, at(0.0)
-    low, high = max(0.0, float(np.max(np.abs(b) / radius - gaps))), norm(b) / radius
+    with np.errstate(over="ignore"):
+        low, high = max(0.0, float(np.max(np.abs(b) / radius - gaps))), norm(b) / radius
+    if not high < np.inf:
+        raise ValueError(f"radius: {radius:g} is too small beside ∂F/∂w")
 
     def excess(t):
         return radius / norm(at(t)) - 1.0

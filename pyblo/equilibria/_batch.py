@@ -2,7 +2,7 @@
 import numpy as np
 
 from .._ending import Ending
-from .._namespace import where
+from .._namespace import plain_index, where
 from .._parts import rows_of
 from .._plan import check_affine
 from ..methods import Exact
@@ -14,14 +14,18 @@ def require_affine(problem):
     check_affine(problem, Exact(), None)
 
 
-def numbers(problem, prepare, solve, **vectors):
-    """Return the number solve(prepare(problem), *vectors), of a batch an array of them."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        shape, each = _each(problem, prepare, solve, vectors)
-    if not np.isfinite(each).all():
-        worst = max(vectors, key=lambda name: np.abs(vectors[name]).max(initial=0.0))
-        raise ValueError(f"{worst}: is so large that the residual overflows{where(~np.isfinite(each).reshape(shape))}")
+def numbers(problem, prepare, solve, parameters=(), **vectors):
+    """Return the number solve(prepare(problem), *vectors), of a batch an array of them; parameters are the numbers in solve, by name."""
+    shape, each = _each(problem, prepare, solve, vectors)
+    require_no_overflow(np.isfinite(each).reshape(shape), **vectors, **dict(parameters))
     return np.array(each, np.float64).reshape(shape) if shape else each[0]
+
+
+def require_no_overflow(good, **arrays):
+    """Raise ValueError where a residual is not good, naming the largest of the arrays."""
+    if not np.all(good):
+        worst = max(arrays, key=lambda name: np.abs(arrays[name]).max(initial=0.0))
+        raise ValueError(f"{worst}: is so large that the residual overflows{where(~np.asarray(good))}")
 
 
 def equilibria(problem, prepare, solve, **vectors):
@@ -30,6 +34,7 @@ def equilibria(problem, prepare, solve, **vectors):
     return _together(problem, shape, each) if shape else each[0]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # each result is looked at instead
 def _each(problem, prepare, solve, vectors):
     shape = problem._shape(**vectors)
     if not shape:
@@ -50,13 +55,13 @@ def _together(problem, shape, each):
         return np.array(rows, problem.dtype).reshape(*shape, *core)
 
     ending = Ending(shape, np.array([one.status for one in each], np.int32), lambda k: each[k].message, str)
-    indices = (index if len(index) > 1 else index[0] for index in np.ndindex(shape))
-    certificate = {index: one.certificate for index, one in zip(indices, each, strict=True) if one.certificate}
+    certificate = {plain_index(index): one.certificate for index, one in zip(np.ndindex(shape), each, strict=True) if one.certificate}
     fun, max_step = (np.array([getattr(one, name) for one in each], np.float64).reshape(shape) for name in ("fun", "max_step"))
     u, w = stacked("u", problem.outer_shape), stacked("w", problem.inner_shape)
     return Equilibrium(u, w, fun, ending.status, ending.message, certificate, max_step)
 
 
 def largest_ratio(parts):
-    """Return the largest value/size of pairs (value, size), 0 where there is nothing to vanish."""
-    return max(float(value / size) if size > 0 else 0.0 for value, size in parts)
+    """Return the largest value/size of pairs (value, size), 0 where there is nothing to vanish, and NaN where one of them overflows."""
+    ratios = [0.0 if size == 0 else value / size if size < np.inf else np.nan for value, size in parts]
+    return float(np.max(ratios, initial=0.0))

@@ -7,7 +7,7 @@ from .. import _dispatch
 from .._ending import Ending
 from .._namespace import broadcast, contiguous, flat, lead, norm, require_memory
 from .._parts import default_rtol, rows_of
-from ..methods import check_count, check_number
+from ..methods import INT64, check_count, check_number
 from ..result import ProjectionResult
 from ..status import Status
 from ._walls import Walls
@@ -15,7 +15,7 @@ from ._walls import Walls
 
 def run(w0, walls, corrected, maxiter, tol, history):
     """Return the ProjectionResult of cyclic projections from w₀ (..., n) on Walls, with Dykstra's corrections or without."""
-    maxiter, dtype, n = check_count("maxiter", maxiter), w0.dtype, w0.shape[-1]
+    maxiter, dtype, n = check_count("maxiter", maxiter, most=INT64), w0.dtype, w0.shape[-1]
     tol = default_rtol(dtype) if tol is None else check_number("tol", tol)
     shape = broadcast(("X", lead(walls.a, 2)), ("y", lead(walls.b, 1)), ("w0", lead(w0, 1)))
     count = math.prod(shape)

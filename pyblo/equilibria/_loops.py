@@ -5,6 +5,7 @@ from .. import _parts, _plan
 from .._namespace import matvec, norm, transposed
 from .._reduced import length, outer_gradient
 from ..methods import Exact
+from ._batch import require_no_overflow
 
 
 def residual(problem, method, inner, u, w, start):
@@ -21,15 +22,19 @@ def residual(problem, method, inner, u, w, start):
     spectrum = problem._spectrum(method.rcond if isinstance(method, Exact) else None)
     response = spectrum.response(method, _parts.method_step(method, spectrum.largest, limited=False))
     inner_response = _parts.inner_response(spectrum, run, spectrum.largest, limited=False)
-    size = np.maximum(1.0, norm(w))
-    moved = w - spectrum.inner_run(inner_response, u, start)
-    force = np.abs(matvec(np.abs(spectrum.cross), np.abs(u))) + np.abs(spectrum.offset)
-    pair = _ratio(norm(moved), size + norm(start) + norm(np.abs(inner_response) * force))
-    adjoint = response[..., None] * spectrum.cross
-    gradient = matvec(transposed(adjoint), matvec(transposed(spectrum.vectors), outer_gradient(problem, w)))
-    f = outer_gradient(problem, np.zeros(problem.inner_size, problem.dtype))
-    worst = np.maximum(pair, _ratio(norm(gradient), length(adjoint) * (length(problem._outer_root()) ** 2 * size + norm(f))))
-    return np.array(np.broadcast_to(worst, shape), np.float64) if shape else float(worst)
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = np.maximum(1.0, norm(w))
+        moved = w - spectrum.inner_run(inner_response, u, start)
+        force = np.abs(matvec(np.abs(spectrum.cross), np.abs(u))) + np.abs(spectrum.offset)
+        pair = size + norm(start) + norm(np.abs(inner_response) * force)
+        adjoint = response[..., None] * spectrum.cross
+        gradient = matvec(transposed(adjoint), matvec(transposed(spectrum.vectors), outer_gradient(problem, w)))
+        f = outer_gradient(problem, np.zeros(problem.inner_size, problem.dtype))
+        pull = length(adjoint) * (length(problem._outer_root()) ** 2 * size + norm(f))
+        worst = np.maximum(_ratio(norm(moved), pair), _ratio(norm(gradient), pull))
+    worst, pair, pull = (np.broadcast_to(x, shape) for x in (worst, pair, pull))
+    require_no_overflow(np.isfinite(worst) & np.isfinite(pair) & np.isfinite(pull), u=u, w=w, w0=start)
+    return np.array(worst, np.float64) if shape else float(worst)
 
 
 def _ratio(value, size):

@@ -81,13 +81,18 @@ class SolutionSets:
         """Return max(1, ‖w‖) + ‖J‖‖u‖ + ‖A⁺d‖, of the terms that cancel where w ∈ S(u)."""
         return length(w) + spectral_norm(self.J) * norm(u) + norm(self.w_bar)
 
-    def equilibrium(self, u, w, message, fun=None):
-        """Return the Equilibrium at vectors u and w, in the problem's dtype and shapes."""
-        problem = self.problem
+    def equilibrium(self, u, w, message, radius=np.inf):
+        """Return the Equilibrium at vectors u and w, in the problem's dtype and shapes; radius is how far w may be from w*(u; 0)."""
+        problem, wide = self.problem, np.inf > radius > norm(self.nearest(u))
         u, w = u.astype(problem.dtype).reshape(problem.outer_shape), w.astype(problem.dtype).reshape(problem.inner_shape)
         if not (np.isfinite(u).all() and np.isfinite(w).all()):
-            raise ValueError(f"problem: its solution overflows.{problem._blame()}")
-        return Equilibrium(u, w, problem.outer_value(u, w) if fun is None else fun, Status.CONVERGED, message)
+            raise ValueError(f"radius: {radius:g} overflows {problem.dtype}" if wide else
+                             f"problem: its solution overflows.{problem._blame()}")
+        fun = problem.outer_value(u, w)
+        if not np.isfinite(fun):
+            raise ValueError(f"radius: {radius:g} is so large that F overflows" if wide else
+                             f"problem: its value overflows.{problem._blame()}")
+        return Equilibrium(u, w, fun, Status.CONVERGED, message)
 
 
 def solution_sets(problem):
@@ -103,7 +108,7 @@ def solution_sets(problem):
     P = least_squares(L, eps * spectral_norm(L))
     c = -P.Vt.T @ ((P.U.T @ f) / P.sigma)
     rest = P.outside(f)
-    rest = rest if norm(rest) > min(1.0, 100 * P.blur) * norm(f) else np.zeros_like(f)
+    rest = rest if norm(rest) > min(0.5, 100 * P.blur) * norm(f) else np.zeros_like(f)
     if not all(np.isfinite(array).all() for array in (J, w_bar, L, c, rest)):
         raise ValueError(f"problem: its solution overflows.{problem._blame()}")
     floor = eps * (spectral_norm(J) if gram else spectral_norm(spectrum.cross.astype(wide)) / values.min(initial=np.inf))

@@ -4,18 +4,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import spectral
-from .._namespace import as_array, broadcast, common_dtype, contiguous, lead, matrix, matvec, norm, transposed, vector, where
+from .._namespace import as_array, broadcast, common_dtype, lead, matrix, matvec, norm, transposed, vector, where
 from ..methods import require
 
 __all__ = ["AffineSet", "HalfSpaces"]
 
 
-def orthonormal(X, y):
+def orthonormal(X, y, rcond=None):
     """Return (V, b) with {w : Xw = y} = {w : Vᵀw = b} and orthonormal columns of V, zero beyond the rank of a batch's X.
+
+    Singular values up to rcond·σmax are rounding; None is that of X's dtype.
 
     Raises ValueError where y has a part outside the range of X: then there is no such w.
     """
-    s = spectral.of_gram(X, name="X")
+    rcond = spectral.default_rcond(X) if rcond is None else rcond
+    s = spectral.of_gram(X, rcond, name="X")
     sigma = np.sqrt(s.values)
     U = transposed(s.cross) * -_inverse(sigma)[..., None, :]
     inside = matvec(transposed(U), y)
@@ -23,7 +26,7 @@ def orthonormal(X, y):
     largest = sigma.max(axis=-1, initial=0.0)
     least = np.where(sigma > 0, sigma, np.inf).min(axis=-1, initial=np.inf)
     condition = np.where(largest > 0, largest / least, 1.0)
-    bad = rest > np.minimum(1.0, 100 * spectral.default_rcond(X) * condition) * size
+    bad = rest > np.minimum(0.5, 100 * rcond * condition) * size
     if bad.any():
         part = (rest / np.where(size > 0, size, 1.0))[np.unravel_index(int(np.argmax(bad)), bad.shape)]
         raise ValueError(f"y: has a relative part {part:.3g} outside the range of X, so Xw = y has no solution{where(bad)}")
@@ -61,7 +64,10 @@ def equations(X, y):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Sets that the rows of one matrix make; `rows` is (unit rows a, sides b, to which of these sets each row belongs)."""
+    """Sets that the rows of one matrix make; `rows` is (unit rows a, sides b, to which of these sets each row belongs).
+
+    a and b are float64 also where X and y are float32: a run in float64 would solve the rounded equations exactly.
+    """
 
     X: np.ndarray
     y: np.ndarray
@@ -73,7 +79,8 @@ class Rows:
         require(X.ndim == 2, f"X: has {X.ndim} axes; a set is given by one matrix")
         X, y = equations(X, self.y)
         require(y.ndim == 1, f"y: has {y.ndim} axes; a set is given by one vector")
-        for name, value in (("X", X), ("y", y), ("rows", self._rows(X, y))):
+        rows = self._rows(X.astype(np.float64), y.astype(np.float64), spectral.default_rcond(X))
+        for name, value in (("X", X), ("y", y), ("rows", rows)):
             object.__setattr__(self, name, value)
 
     @property
@@ -104,11 +111,11 @@ class AffineSet(Rows):
     2
     """
 
-    def _rows(self, X, y):
+    def _rows(self, X, y, rcond):
         if len(y) == 1:
             a, b = unit_rows(X, y)
         else:
-            V, b = orthonormal(X, y)
+            V, b = orthonormal(X, y, rcond)
             a = V.T
         return a, b, np.zeros(b.size, np.int64)
 
@@ -137,7 +144,7 @@ class HalfSpaces(Rows):
 
     half_space = True
 
-    def _rows(self, X, y):
+    def _rows(self, X, y, rcond):
         a, b = unit_rows(X, y, half_space=True)
         return a, b, np.arange(b.size)
 
@@ -182,7 +189,7 @@ class Walls:
 
 
 def walls_of(sets):
-    """Return the Walls of a sequence of AffineSet and HalfSpaces."""
+    """Return the Walls of a sequence of AffineSet and HalfSpaces, in float64, and the common dtype of the sets."""
     try:
         sets = list(sets)
     except TypeError:
@@ -199,8 +206,6 @@ def walls_of(sets):
             parts.append((a, b, np.full(b.size, one.half_space), owner + owners))
             owner += int(owners[-1]) + 1
     if not parts:
-        n, dtype = sets[0].size, sets[0].X.dtype
-        parts = [(np.zeros((0, n), dtype), np.zeros(0, dtype), np.zeros(0, bool), np.zeros(0, np.int64))]
-    dtype = common_dtype(*(a for a, *_ in parts))
+        parts = [(np.zeros((0, sets[0].size)), np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64))]
     a, b, half_space, owner = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return Walls(contiguous(a, dtype), contiguous(b, dtype), half_space, owner)
+    return Walls(a, b, half_space, owner), common_dtype(*(one.X for one in sets))

@@ -73,6 +73,8 @@ class WorstCases:
         if radius == np.inf:  # F is constant along null(A)
             return 0.0, np.zeros_like(w)
         b = sets.null(sets.outer_gradient(w))
+        if not np.isfinite(b).all():
+            raise ValueError(f"{'u' if W is None else 'problem'}: is so large that ∂F/∂w overflows at the inner solution")
         coordinates = vectors.T @ b
         rest = b - vectors @ coordinates
         gaps = np.append(self.top - s**2, self.top)
@@ -115,15 +117,15 @@ class WorstCases:
         W = least_squares(outer.outside(sets.null(sets.L).T), (10 * sets.rounding + outer.blur) * size)
         t, v = self.maximise(radius, cold, (W.sigma, W.Vt.T))
         u = u0 + outer.move(sets.L.T @ (sets.nearest(u0) + v) - sets.c, slope)
-        return sets.equilibrium(u, sets.nearest(u) + self.one(radius, t, v),
-                                "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball.")
+        message = "The pessimistic solution: no u has a smaller φ, the largest F over its inner solutions in the ball."
+        return sets.equilibrium(u, sets.nearest(u) + self.one(radius, t, v), message, radius)
 
     def at(self, radius, u):
         """Return the Equilibrium of u with a worst case."""
         if (infinite := self.infinite(radius)) is not None:
             return infinite
         w = self.sets.nearest(u) + self.one(radius, *self.maximise(radius, u))
-        return self.sets.equilibrium(u, w, "A worst case: no inner solution of u in the ball has a larger F.")
+        return self.sets.equilibrium(u, w, "A worst case: no inner solution of u in the ball has a larger F.", radius)
 
     def residual(self, radius, u, w):
         """Return the residual of (u, w)."""
@@ -131,13 +133,13 @@ class WorstCases:
         t, v = self.maximise(radius, u, least=1.0)
         middle, E, _, reach = self.sphere(radius, t, v)
         worst = nearest + self.one(radius, t, v)
-        beyond = max(0.0, norm(sets.null(w)) - radius)
+        beyond = np.maximum(0.0, norm(sets.null(w)) - radius)  # NaN stays NaN
         gap = sets.value(worst) - sets.value(w)
         slope = sets.J.T @ sets.outer_gradient(nearest + middle)
         distance = smallest(sets.J.T @ (sets.L @ (sets.L.T @ E)), slope, reach)
         return largest_ratio((
-            (max(norm(w - sets.null(w) - nearest), beyond), sets.span(u, w) + radius),
-            (max(0.0, gap), sum(sets.force(length(x)) * length(x) for x in (w, worst))),
+            (np.maximum(norm(w - sets.null(w) - nearest), beyond), sets.span(u, w) + radius),
+            (np.maximum(0.0, gap), sum(sets.force(length(x)) * length(x) for x in (w, worst))),
             (distance, spectral_norm(sets.J) * sets.force(length(worst)))))
 
 

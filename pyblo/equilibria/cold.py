@@ -6,6 +6,7 @@ import scipy.linalg
 
 from .. import _parts, _plan
 from .._reduced import reduce
+from .._stability import largest_step
 from ..methods import Exact
 from ..result import Equilibrium
 from ..status import Status
@@ -97,7 +98,9 @@ def _limit(run, prepared, u, w):
     reduced = reduce(problem, plan, run, w)
     X, Y = reduced.factors
     core = Y @ X
-    failure = _defect(core, reduced) or _instability(core, X, reduced.unit)
+    values, vectors = np.linalg.eig(core)
+    high = largest_step(values, np.abs(Y) @ np.abs(X)) / reduced.unit
+    failure = _defect(core, reduced) or (None if high > 0 else _instability(values, X @ vectors, reduced.unit))
     if failure is None and reduced.drift() > 0:  # what the iteration keeps is the oblique projection of k on the null space
         failure = _drift(method, reduced.unit, reduced.k - X @ scipy.linalg.solve(core, Y @ reduced.k) if core.size else reduced.k)
     if failure is not None:
@@ -107,11 +110,10 @@ def _limit(run, prepared, u, w):
     w = plan.spectrum.inner_run(_parts.inner_response(plan.spectrum, run, plan.spectrum.largest), u, w)
     if not (np.isfinite(u).all() and np.isfinite(w).all()):
         raise ValueError(f"problem: its limit overflows.{problem._blame()}")
-    values = scipy.linalg.eigvals(core)
     return Equilibrium(
         u.reshape(problem.outer_shape), w.reshape(problem.inner_shape), problem.outer_value(u, w), Status.CONVERGED,
         "The limit exists, and cold start reaches it for every outer step below max_step.",
-        max_step=float(np.min(2 * (values.real / np.abs(values)) / (reduced.unit * np.abs(values)), initial=np.inf)))
+        max_step=float(high))
 
 
 def _defect(core, reduced):
@@ -123,13 +125,9 @@ def _defect(core, reduced):
                        "for every outer step; use a better approximation of the inverse Hessian.", {"rank": (core.shape[0], rank)})
 
 
-def _instability(core, X, unit):
-    values, vectors = scipy.linalg.eig(core) if core.size else (np.zeros(0), np.zeros((0, 0)))
-    noise = 10 * core.shape[0] * np.finfo(float).eps * np.abs(values).max(initial=0.0)
-    if not values.size or values.real.min() > noise:
-        return None
+def _instability(values, vectors, unit):
     worst = int(np.argmin(values.real))
-    vector = X @ vectors[:, worst]
+    vector = vectors[:, worst]
     return Equilibrium(None, None, np.nan, Status.DIVERGED,
                        f"Diverges: K has the eigenvalue {unit * values[worst]:.4g}, whose real part is not positive, so the approximate "
                        "hypergradient ascends along its eigenvector for every outer step; use more terms, less damping, or Exact().",

@@ -2,7 +2,8 @@
 import numpy as np
 
 from .. import algorithms
-from .._namespace import spectral_norm
+from .._callbacks import checked_pair
+from .._namespace import answer, spectral_norm
 from ..inner import ClosedForm, GradientDescent
 from ..methods import Identity, check_number, require
 from ..problem import Problem
@@ -43,7 +44,8 @@ def penalty_descent(problem, u0, w0=None, *, beta, inner=None, step=None, maxite
     Raises
     ------
     ValueError, TypeError
-        For arguments that do not fit; a batch of problems is refused.
+        For arguments that do not fit, a problem without inner_value, and answers of its functions that do not fit; a batch of problems
+        is refused.
 
     Examples
     --------
@@ -56,10 +58,12 @@ def penalty_descent(problem, u0, w0=None, *, beta, inner=None, step=None, maxite
     if not isinstance(problem, Problem):
         raise TypeError(f"problem: {type(problem).__name__} is not a pyblo.Problem")
     require(problem.batch_shape == (), f"problem: its batch_shape is {problem.batch_shape}, but the descent is of one problem")
+    require(problem.has_inner_value, f"problem: {type(problem).__name__} has no inner_value, of which the penalty is made")
     beta = check_number("beta", beta, positive=True)
     inner, step = _runs(problem, beta, inner, step)
     u, w = problem._u(u0, "u0"), problem._w(w0, "w0")
-    require(u.ndim == w.ndim == 1, "u0: the descent is of one problem, and this is a batch")
+    for name, start in (("u0", u), ("w0", w)):
+        require(start.ndim == 1, f"{name}: the descent is of one problem, and this is a batch")
     found = algorithms.warm_start(Penalised(problem, beta), np.concatenate([u, w]), w.reshape(problem.inner_shape), method=Identity(),
                                   inner=inner, step=step, maxiter=maxiter, tol=tol, history=history)
     return _split(problem, found)
@@ -77,7 +81,9 @@ def _runs(problem, beta, inner, step):
         require(problem._affine, f"inner: H of {name} is not known, so GradientDescent needs its step")
         largest = problem._spectrum().largest
         inner = GradientDescent(inner.steps, 1 / largest if largest > 0 else 1.0, inner.momentum, inner.nesterov, inner.tol, inner.maxiter)
-    if step is None:
+    if step is not None:
+        step = check_number("step", step, positive=True)
+    else:
         require(problem._affine, f"step: {name} is not known to be quadratic, so there is no default step; pass one")
         sets = solution_sets(problem)
         leaving = np.sqrt(sets.values)[:, None] * (sets.V.T @ np.hstack([-sets.J, np.eye(problem.inner_size)]))
@@ -122,19 +128,31 @@ class Penalised(Problem):
 
     def outer_value(self, x, v):
         u, w = self.split(x)
-        return self.problem.outer_value(u, w) + self.beta * (self.problem.inner_value(u, w) - self.problem.inner_value(u, v))
+        return self._asked("outer_value", u, w, ()) + self.beta * self._above(u, w, v)
 
     def outer_gradients(self, x, v):
-        problem, (u, w) = self.problem, self.split(x)
-        grad_u, grad_w = problem.outer_gradients(u, w)
-        grad_u, grad_w = grad_u + self.beta * self._slope(u, w, v), grad_w + self.beta * problem.inner_gradient(u, w)
-        return np.concatenate([np.ravel(grad_u), np.ravel(grad_w)]), -self.beta * problem.inner_gradient(u, v)
+        u, w = self.split(x)
+        grad_u, grad_w = checked_pair(self.problem.outer_gradients(u, w))
+        grad_u = self._float("outer_gradients[0]", grad_u, u.shape) + self.beta * self._slope(u, w, v)
+        grad_w = self._float("outer_gradients[1]", grad_w, w.shape) + self.beta * self._asked("inner_gradient", u, w, w.shape)
+        return np.concatenate([np.ravel(grad_u), np.ravel(grad_w)]), -self.beta * self._asked("inner_gradient", u, v, w.shape)
+
+    def _asked(self, name, u, w, shape):
+        """Return what the problem's method says, which must have that shape."""
+        return self._float(name, getattr(self.problem, name)(u, w), shape)
+
+    def _float(self, name, value, shape):
+        array = answer(name, value, shape)
+        return array.astype(np.result_type(array, self.dtype), copy=False)  # unsigned integers would wrap in differences
+
+    def _above(self, u, w, v):
+        """Return f(u, w) − f(u, v)."""
+        return self._asked("inner_value", u, w, ()) - self._asked("inner_value", u, v, ())
 
     def _slope(self, u, w, v):
         """Return ∂f/∂u(u, w) − ∂f/∂u(u, v)."""
-        problem = self.problem
-        if problem.has_inner_gradient_u:
-            return problem.inner_gradient_u(u, w) - problem.inner_gradient_u(u, v)
+        if self.problem.has_inner_gradient_u:
+            return self._asked("inner_gradient_u", u, w, u.shape) - self._asked("inner_gradient_u", u, v, u.shape)
         slope = np.empty(u.size, self.dtype)
         for i, at in enumerate(u.flat):  # central differences of f(·, w) − f(·, v), exact for quadratics but for rounding
             h = np.cbrt(np.finfo(self.dtype).eps) * max(1.0, abs(at))
@@ -142,7 +160,7 @@ class Penalised(Problem):
             for side in (at + h, at - h):
                 moved = u.copy()
                 moved.flat[i] = side
-                ends.append((moved.flat[i], problem.inner_value(moved, w) - problem.inner_value(moved, v)))
+                ends.append((moved.flat[i], self._above(moved, w, v)))
             slope[i] = (ends[0][1] - ends[1][1]) / (ends[0][0] - ends[1][0])
         return slope.reshape(u.shape)
 

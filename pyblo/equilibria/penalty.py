@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 
 from .._namespace import norm, spectral_norm
-from ..methods import check_number
+from ..methods import check_number, require
 from ._batch import equilibria, largest_ratio, numbers, require_affine
 from ._sets import length, solution_sets
 from .optimistic import joint
@@ -44,7 +44,7 @@ def value_function_penalty(problem, beta, u0=None):
     Raises
     ------
     ValueError, TypeError
-        As `optimistic`, and for a β that is not positive.
+        As `optimistic`, for a β that is not positive, and for one so small that the minimiser is lost in rounding.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def value_function_penalty_residual(problem, u, w, beta):
     """
     require_affine(problem)
     beta = check_number("beta", beta, positive=True)
-    return numbers(problem, solution_sets, partial(_residual, beta), u=problem._u(u), w=problem._w(w))
+    return numbers(problem, solution_sets, partial(_residual, beta), {"beta": beta}, u=problem._u(u), w=problem._w(w))
 
 
 def _solve(beta, sets, u0):
@@ -102,7 +102,9 @@ def _solve(beta, sets, u0):
     # S = I + LᵀA⁺L/β = CCᵀ with Cᵀ the triangle of the factors put below each other
     C = scipy.linalg.qr(np.vstack([np.eye(L.shape[1]), across / root / np.sqrt(beta)]), mode="r")[0][: L.shape[1]].T
     f = sets.f_rest - L @ sets.c
-    shift = across.T @ ((sets.V.T @ f) / A) / beta  # LᵀA⁺f/β
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = across.T @ ((sets.V.T @ f) / A) / beta  # LᵀA⁺f/β
+    require(np.isfinite(shift).all(), f"beta: {beta:g} is so small beside F over f that the minimiser overflows")
     L_beta = scipy.linalg.solve_triangular(C, L.T, lower=True).T if L.size else L
     c_beta = scipy.linalg.solve_triangular(C, shift, lower=True) + C.T @ sets.c if L.size else sets.c
     found = joint(sets, L_beta, c_beta, u0.astype(float))
@@ -111,14 +113,17 @@ def _solve(beta, sets, u0):
     u, nearest = found
     y = L_beta.T @ nearest - c_beta
     w = nearest - sets.V @ ((sets.V.T @ (L_beta @ y + sets.f_rest)) / A) / beta
+    if not _residual(beta, sets, u, w) <= np.sqrt(np.finfo(sets.problem.dtype).eps):
+        raise ValueError(f"beta: {beta:g} is so small beside F over f that the minimiser is lost in rounding; take a larger one")
     return sets.equilibrium(u, w, f"The minimiser of F + {beta:g}(f − min f).")
 
 
 def _residual(beta, sets, u, w):
     u, w = u.astype(float), w.astype(float)
     away = sets.V.T @ (w - sets.nearest(u))
-    pull = beta * (sets.V @ (sets.values * away))
-    size = beta * sets.values.max(initial=0.0) * sets.span(u, w)
+    unit = max(1.0, beta)  # that of the numerators and of the denominators: a large β overflows nothing
+    pull = beta / unit * (sets.V @ (sets.values * away))
+    size = beta / unit * sets.values.max(initial=0.0) * sets.span(u, w)
     return largest_ratio((
         (norm(sets.J.T @ pull), spectral_norm(sets.J) * size),
-        (norm(sets.outer_gradient(w) + pull), sets.force(length(w)) + size)))
+        (norm(sets.outer_gradient(w) / unit + pull), sets.force(length(w)) / unit + size)))

@@ -124,7 +124,7 @@ def pessimistic_residual(problem, u, w, radius):
     require_affine(problem)
     radius = check_number("radius", radius, positive=True)
     return numbers(problem, worst_cases, lambda worst, u, w: worst.residual(radius, u.astype(float), w.astype(float)),
-                   u=problem._u(u), w=problem._w(w))
+                   {"radius": radius}, u=problem._u(u), w=problem._w(w))
 
 
 def _checked(radius):

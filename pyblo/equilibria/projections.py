@@ -4,8 +4,8 @@ Full warm start projects w on the solution set of each u that it visits: over a 
 """
 import numpy as np
 
-from .._namespace import as_array, broadcast, common_dtype, fit_finite, lead, matvec, transposed
-from ..methods import check_count
+from .._namespace import as_array, broadcast, common_dtype, contiguous, fit_finite, lead, matvec, transposed
+from ..methods import check_count, require
 from ._cyclic import run
 from ._walls import AffineSet, HalfSpaces, Walls, equations, orthonormal, unit_rows, walls_of
 
@@ -101,6 +101,7 @@ def kaczmarz(w0, X, y, *, block=1, maxiter=1000, tol=None, history=False):
     X, y = equations(X, y)
     w0, X, y = _points("w0", w0, X, y)
     block, k = check_count("block", block, 1), X.shape[-2]
+    block = min(block, max(k, 1))  # which may not fit an int64
     owner = np.arange(k) // block
     if block == 1:
         a, b = unit_rows(X, np.broadcast_to(y, (*broadcast(("X", lead(X, 2)), ("y", lead(y, 1))), k)))
@@ -144,8 +145,7 @@ def cyclic_projections(w0, sets, *, maxiter=1000, tol=None, history=False):
     >>> cyclic_projections([2.0, 2.0], sets).w.round(6), dykstra([2.0, 2.0], sets).w.round(6)  # the second is the nearest common point
     (array([ 0., -1.]), array([ 1., -1.]))
     """
-    walls = walls_of(sets)
-    return run(*_start(w0, walls), False, maxiter, tol, history)
+    return run(*_start(w0, sets), False, maxiter, tol, history)
 
 
 def dykstra(w0, sets, *, maxiter=1000, tol=None, history=False):
@@ -193,8 +193,7 @@ def dykstra(w0, sets, *, maxiter=1000, tol=None, history=False):
     array([[0.],
            [1.]])
     """
-    walls = walls_of(sets)
-    return run(*_start(w0, walls), True, maxiter, tol, history)
+    return run(*_start(w0, sets), True, maxiter, tol, history)
 
 
 def _points(name, w, X, y):
@@ -203,6 +202,12 @@ def _points(name, w, X, y):
     return fit_finite(name, w, (X.shape[-1],), dtype, batch=True), X.astype(dtype, copy=False), y.astype(dtype, copy=False)
 
 
-def _start(w0, walls):
-    w0, a, b = _points("w0", w0, walls.a, walls.b)
+def _start(w0, sets):
+    """Return w0 and the Walls of the sets in their common dtype, or raise an error that names w0 or sets."""
+    walls, dtype = walls_of(sets)
+    dtype = common_dtype(as_array("w0", w0), dtype)
+    w0 = fit_finite("w0", w0, walls.a.shape[-1:], dtype, batch=True)
+    with np.errstate(over="ignore"):
+        a, b = contiguous(walls.a, dtype, "X"), contiguous(walls.b, dtype, "y")
+    require(np.isfinite(b).all(), f"sets: a right-hand side over the norm of its row overflows {dtype}; scale the data")
     return w0, Walls(a, b, walls.half_space, walls.owner)

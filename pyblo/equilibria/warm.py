@@ -4,6 +4,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from .. import _parts, _plan, dynamics
+from .._verdict import NoLimit
 from ..inner import ClosedForm
 from ..methods import Exact
 from ..result import Equilibrium
@@ -140,16 +141,20 @@ def _map(problem, method, inner, step):
 def _limit(full, prepared, u, w, step=(None,)):
     problem, map_of = prepared
     found, (low, high) = map_of(None if step[0] is None else float(step[0]))
+    start, m = found.start(u, w), problem.outer_size
     try:
-        u, w = found.split(found.limit(found.start(u, w)))
-    except ValueError as error:
+        z = found._end(start) if np.isfinite(start).all() else start
+    except NoLimit as error:
         facts = dict(found.certificate)
         if "eigenvalue" in facts:
             facts["multiplier"] = facts.pop("eigenvalue")
         status, fun = (Status.UNBOUNDED, -np.inf) if full and "drift" in facts else (Status.DIVERGED, np.nan)
         message = str(error).removeprefix("z0: ")
         return Equilibrium(None, None, fun, status, message[:1].upper() + message[1:], facts)
-    u, w = u.reshape(problem.outer_shape), w.reshape(problem.inner_shape)
+    z = z.astype(problem.dtype)
+    if not np.isfinite(z).all():
+        raise ValueError(f"problem: its limit overflows.{problem._blame()}")
+    u, w = z[:m].reshape(problem.outer_shape), z[m:].reshape(problem.inner_shape)
     return Equilibrium(u, w, problem.outer_value(u, w), Status.CONVERGED,
                        f"The limit exists, and warm start reaches it with the outer step {found.step:.4g}.",
                        max_step=float(high) if low == 0 else 0.0)

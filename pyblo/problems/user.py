@@ -133,6 +133,10 @@ class FunctionProblem(_Functions):
         return self._functions["inner_gradient_u"](u, w)
 
     @property
+    def has_inner_value(self):
+        return self._functions["inner_value"] is not None
+
+    @property
     def has_inner_gradient_u(self):
         return self._functions["inner_gradient_u"] is not None
 
