@@ -35,13 +35,13 @@ def regular(seed, largest=10, kappa=1e3):
 def test_no_measured_error_exceeds_its_bound(seed, count):
     # In the last two Xᵀy cancels to a thousandth: without the second part of constants.floor they fail.
     tally = Tally()
-    trial = campaign.Trial(seed, tally, count)
+    trial = campaign.Trial(seed, tally, count, adjoints=10)
     trial.run()
     assert not tally.failures()
 
 
 def test_the_campaign_counts_what_exceeds_the_first_part_of_the_floor_alone():
-    tally = campaign.campaign(100, 61)
+    tally = campaign.campaign(100, 61, adjoints=10)
     assert not tally.failures()
     assert re.match(r"problems with an error above bound \+ 10 ε κ \(c₁ \+ c₃\): [1-9]\d* of 100 \(", tally.notes[0])
 
@@ -49,7 +49,7 @@ def test_the_campaign_counts_what_exceeds_the_first_part_of_the_floor_alone():
 def test_bounds_are_not_far_above_the_errors_where_the_hessian_is_diagonal():
     ratios = {}
     for seed in (0, 1, 8, 9, 16, 17, 24, 25):
-        trial = campaign.Trial(seed, Tally(), 20)
+        trial = campaign.Trial(seed, Tally(), 20, adjoints=10)
         trial.run()
         assert trial.kind.startswith("diagonal")
         for name, found in trial.tightness:
