@@ -403,7 +403,7 @@ def test_radii_and_problems_whose_value_overflows_are_named():
     for power in range(-300, 150, 50):  # and what lies between has its worst case, at the border of the ball
         found = pessimistic(stands, 10.0**power)
         assert abs(found.w[1]) == 10.0**power and found.u == found.w[0] == 1.0
-    with pytest.raises(ValueError, match="^problem: its value overflows"):
+    with pytest.raises(ValueError, match="^u: is so large that F overflows"):
         worst_case(stands, [1e200], 1.0)
     with pytest.raises(ValueError, match="^problem: its value overflows"):
         optimistic(pyblo.Quadratic(A=np.eye(1), B=np.zeros((1, 1)), P=np.eye(1), d=[-1e200]))

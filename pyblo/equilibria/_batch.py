@@ -7,6 +7,7 @@ from .._parts import rows_of
 from .._plan import check_affine
 from ..methods import Exact
 from ..result import Equilibrium
+from ..status import Status
 
 
 def require_affine(problem):
@@ -31,6 +32,12 @@ def require_no_overflow(good, **arrays):
 def equilibria(problem, prepare, solve, **vectors):
     """Return the Equilibrium solve(prepare(problem), *vectors), of a batch the one that holds those of its problems."""
     shape, each = _each(problem, prepare, solve, vectors)
+    good = np.array([one.status is not Status.CONVERGED or np.isfinite(one.fun) for one in each], bool)
+    if not good.all():
+        most = np.sqrt(np.finfo(problem.dtype).max)
+        whose = next((name for name, vector in vectors.items() if np.abs(vector).max(initial=0.0) > most), None)
+        blame = f"{whose}: is so large that F overflows" if whose else f"problem: its value overflows.{problem._blame()}"
+        raise ValueError(blame + where(~good.reshape(shape)))
     return _together(problem, shape, each) if shape else each[0]
 
 

@@ -89,9 +89,8 @@ class SolutionSets:
             raise ValueError(f"radius: {radius:g} overflows {problem.dtype}" if wide else
                              f"problem: its solution overflows.{problem._blame()}")
         fun = problem.outer_value(u, w)
-        if not np.isfinite(fun):
-            raise ValueError(f"radius: {radius:g} is so large that F overflows" if wide else
-                             f"problem: its value overflows.{problem._blame()}")
+        if wide and not np.isfinite(fun):
+            raise ValueError(f"radius: {radius:g} is so large that F overflows")
         return Equilibrium(u, w, fun, Status.CONVERGED, message)
 
 

@@ -114,7 +114,8 @@ def _solve(beta, sets, u0):
     y = L_beta.T @ nearest - c_beta
     w = nearest - sets.V @ ((sets.V.T @ (L_beta @ y + sets.f_rest)) / A) / beta
     if not _residual(beta, sets, u, w) <= np.sqrt(np.finfo(sets.problem.dtype).eps):
-        raise ValueError(f"beta: {beta:g} is so small beside F over f that the minimiser is lost in rounding; take a larger one")
+        raise ValueError(f"beta: {beta:g} is so small beside F over f, or u0 so large, that the minimiser is lost in rounding; "
+                         "take a larger beta, or a smaller u0")
     return sets.equilibrium(u, w, f"The minimiser of F + {beta:g}(f − min f).")
 
 
