@@ -58,6 +58,14 @@ inline void hold(double& a) { asm("" : "+x"(a)); }
 inline void hold(float& a) { asm("" : "+x"(a)); }
 #endif
 
+// f.operator()<k>() for k = 0 … Count − 1: a small array that is indexed so stays in registers
+template <int Count, int K = 0, class F> [[gnu::always_inline]] inline void unrolled(const F& f) {
+  if constexpr (K < Count) {
+    f.template operator()<K>();
+    unrolled<Count, K + 1>(f);
+  }
+}
+
 template <class T> inline T larger(T a, T b) { return select(a > b, a, b); }
 
 // 2^-e with a·2^-e in [1, 2): scaling by it is exact. Zero and the ends of the range give a power that stays normal.

@@ -2,6 +2,8 @@
 #pragma once
 #if !defined(__CUDACC_RTC__)
 #include <math.h>
+#include <type_traits>
+#include <utility>
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif

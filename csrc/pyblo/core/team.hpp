@@ -15,24 +15,32 @@ struct Solo {
 
   // f(i, s) adds term i to s
   template <class T, class F> T sum(index n, F f) const {
-    if constexpr (Scalar<T>::lanes > 1)
-      if (n > 16 && n <= 64) return subtree<T, 1>(0, n, f);  // one sum after the other: that many partial sums of packs leave the registers
-    if (n <= 8) return partial<T, 8>(n, f);  // partial sums beyond n are zero: the upper levels of the tree add nothing
-    if (n <= 16) return partial<T, 16>(n, f);
-    return partial<T, 32>(n, f);
+    // partial sums beyond n are zero: the upper levels of the tree add nothing
+    if constexpr (Scalar<T>::lanes > 1) {  // one partial sum after the other: so many packs would leave the registers
+      if (n == 0) return T(0);
+      if (n <= 8) return subtree<T, 8>(0, n, f);
+      if (n <= 16) return subtree<T, 16>(0, n, f);
+      return subtree<T, 32>(0, n, f);
+    } else {
+      if (n <= 8) return partial<T, 8>(n, f);
+      if (n <= 16) return partial<T, 16>(n, f);
+      return partial<T, 32>(n, f);
+    }
   }
 
   void sync() const {}
 
  private:
   // What the halving tree makes of the partial sums j, j + Step, j + 2 Step, …, of which none from n on exists
-  template <class T, int Step, class F> static T subtree(index j, index n, F f) {
-    if constexpr (Step == 32) {
+  template <class T, int Width, int Step = 1, class F> [[gnu::always_inline]] static T subtree(index j, index n, const F& f) {
+    if constexpr (Step == Width) {
       T s = f(j, T(0));
-      return j + 32 < n ? f(j + 32, s) : s;
+      if constexpr (Width == 32)
+        for (j += 32; j < n; j += 32) s = f(j, s);
+      return s;
     } else {
-      const T s = subtree<T, 2 * Step>(j, n, f);
-      return j + Step < n ? s + subtree<T, 2 * Step>(j + Step, n, f) : s;
+      const T s = subtree<T, Width, 2 * Step>(j, n, f);
+      return j + Step < n ? s + subtree<T, Width, 2 * Step>(j + Step, n, f) : s;
     }
   }
 

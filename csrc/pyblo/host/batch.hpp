@@ -2,6 +2,7 @@
 // packs and lone problems are shared out among the threads. The bits are the same whatever is chosen.
 #pragma once
 #include "buffer.hpp"
+#include "cache.hpp"
 #include "outcome.hpp"
 #include "pyblo/core/pack.hpp"
 #include "threads.hpp"
@@ -10,9 +11,6 @@ namespace pyblo {
 
 template <class R> inline constexpr int widest = register_bytes / int(sizeof(R));
 template <class R> using Lanes = Pack<R, widest<R>>;
-
-// Whether what a pack reads again and again, so many bytes, stays in a second-level cache of 1 MiB or more beside the rest
-inline bool stays_in_cache(index bytes) { return bytes <= 3 << 19; }
 
 // The division of a batch into packs of `lanes` problems, and problems alone
 class Division {

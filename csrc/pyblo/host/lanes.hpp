@@ -18,11 +18,12 @@ template <int D, bool Second, class V, int... J> inline V exchanged(V a, V b, st
 template <int D, class R, int N> inline void transpose_from(Pack<R, N>* v) {
   if constexpr (D > 0) {
     constexpr auto places = std::make_integer_sequence<int, N>();
-    for (int i = 0; i < N; ++i)
-      if (!(i & D)) {
-        const auto a = v[i].v, b = v[i + D].v;
-        v[i].v = exchanged<D, false>(a, b, places), v[i + D].v = exchanged<D, true>(a, b, places);
+    unrolled<N>([&]<int I>() {
+      if constexpr (!(I & D)) {
+        const auto a = v[I].v, b = v[I + D].v;
+        v[I].v = exchanged<D, false>(a, b, places), v[I + D].v = exchanged<D, true>(a, b, places);
       }
+    });
     transpose_from<D / 2>(v);
   }
 }
@@ -30,7 +31,7 @@ template <class R, int N> inline void transpose(Pack<R, N>* v) { transpose_from<
 
 // The same array of each of the problems in the lanes; lanes beyond the live ones repeat the last
 template <class T> struct Sources {
-  static constexpr int lanes = Scalar<T>::lanes;
+  static constexpr int lanes = Scalar<T>::lanes, block = Scalar<RegisterOf<T>>::lanes;
   using R = real_t<T>;
   const R* of[lanes];
   bool shared;  // one array for all
@@ -39,35 +40,40 @@ template <class T> struct Sources {
     for (int l = 0; l < lanes; ++l) of[l] = array + (first + (l < live ? l : live - 1)) * stride;
   }
 
-  // Elements at … at + count − 1 of every problem, count ≤ lanes
+  // Elements at … at + count − 1 of every problem, count ≤ block
   void load(index at, int count, T* to) const {
     if (shared) {
       for (int i = 0; i < count; ++i) to[i] = T(of[0][at + i]);
-    } else if (count == lanes) {
-      for (int l = 0; l < lanes; ++l) std::memcpy(&to[l].v, of[l] + at, sizeof(to[l].v));
-      transpose(to);
+    } else if (count == block) {
+      unrolled<registers<T>>([&]<int K>() {
+        RegisterOf<T> square[block];
+        unrolled<block>([&]<int L>() { square[L] = pyblo::load<RegisterOf<T>>(of[K * block + L] + at); });
+        transpose(square);
+        unrolled<block>([&]<int I>() { register_of<K>(to[I]) = square[I]; });
+      });
     } else {
       for (int i = 0; i < count; ++i)
-        for (int l = 0; l < lanes; ++l) to[i].v[l] = of[l][at + i];
+        for (int l = 0; l < lanes; ++l) set_lane(to[i], l, of[l][at + i]);
     }
   }
 };
 
 template <class T> void pack(const Sources<T>& from, index size, T* to) {
-  constexpr int lanes = Scalar<T>::lanes;
-  for (index i = 0; i < size; i += lanes) from.load(i, int(size - i < lanes ? size - i : lanes), to + i);
+  constexpr int block = Sources<T>::block;
+  for (index i = 0; i < size; i += block) from.load(i, int(size - i < block ? size - i : block), to + i);
 }
 
 // Lane l of `from`, an array of `size`, to the array at to + l·stride, for the live lanes
 template <class T> void unpack(const T* from, index size, real_t<T>* to, index stride, int live) {
-  constexpr int lanes = Scalar<T>::lanes;
-  T block[lanes];
+  constexpr int block = Sources<T>::block;
   index i = 0;
-  for (; i + lanes <= size; i += lanes) {
-    for (int k = 0; k < lanes; ++k) block[k] = from[i + k];
-    transpose(block);
-    for (int l = 0; l < live; ++l) std::memcpy(to + l * stride + i, &block[l].v, sizeof(block[l].v));
-  }
+  for (; i + block <= size; i += block)
+    unrolled<registers<T>>([&]<int K>() {
+      RegisterOf<T> square[block];
+      for (int k = 0; k < block; ++k) square[k] = register_of<K>(from[i + k]);
+      transpose(square);
+      for (int l = 0; l < block && K * block + l < live; ++l) store(square[l], to + (K * block + l) * stride + i);
+    });
   for (; i < size; ++i)
     for (int l = 0; l < live; ++l) to[l * stride + i] = lane(from[i], l);
 }
@@ -79,8 +85,19 @@ bool differ(R a, R b) {
   return std::memcmp(&a, &b, sizeof a) != 0;
 }
 template <class R, int N> inline Mask<R, N> differ(Pack<R, N> a, Pack<R, N> b) {
-  using Bits = typename Mask<R, N>::V;
-  return Mask<R, N>((Bits(a.v) ^ Bits(b.v)) != 0);
+  using M = Mask<R, N>;
+  if constexpr (requires { typename M::Half; })
+    return {differ(a.low, b.low), differ(a.high, b.high)};
+  else
+    return M((typename M::V(a.v) ^ typename M::V(b.v)) != 0);
+}
+// The bits in which they differ, gathered in `apart`
+template <class R, int N> inline void gather_differences(Pack<R, N> a, Pack<R, N> b, Mask<R, N>& apart) {
+  using M = Mask<R, N>;
+  if constexpr (requires { typename M::Half; })
+    gather_differences(a.low, b.low, apart.low), gather_differences(a.high, b.high, apart.high);
+  else
+    apart.v |= typename M::V(a.v) ^ typename M::V(b.v);
 }
 
 // How far the (n, n) matrices are from symmetric
@@ -114,18 +131,17 @@ template <class T> class SymmetricPacking {
   }
 
  private:
-  static constexpr int lanes = Scalar<T>::lanes, height = int(Symmetric<T>::height);
-  using Bits = typename mask_t<T>::V;
+  static constexpr int lanes = Sources<T>::block, height = int(Symmetric<T>::height);
 
   T* place(index i, index j) const { return to_ + Symmetric<T>::place(i, j, n_); }
   // Writes the rows from r and the columns from c, of the squares on the diagonal both triangles; returns whether those above the
   // diagonal have other bits. From the last row up, so that on the diagonal what a row is compared with has been written.
   template <bool Whole, bool Diagonal> bool block(index r, index c) const {
     const int rows = Whole ? lanes : int(n_ - r), cols = c < r ? lanes : rows;
-    Bits apart{};
+    mask_t<T> apart = false;
     T row[lanes];
     const auto compare = [&](int j, int begin) {
-      for (int i = begin; i < rows; ++i) apart |= Bits(row[i].v) ^ Bits(place(r + i, c + j)->v);
+      for (int i = begin; i < rows; ++i) gather_differences(row[i], *place(r + i, c + j), apart);
     };
     for (int i = rows; i-- > 0;) {
       from_.load((r + i) * n_ + c, Whole ? lanes : cols, row);
@@ -135,12 +151,12 @@ template <class T> class SymmetricPacking {
       for (int j = 0; j < end; ++j) to[j * stride] = row[j];
       if (Diagonal || c == r) compare(i, i + 1);
     }
-    if (Diagonal) return any(mask_t<T>(apart));
+    if (Diagonal) return any(apart);
     for (int j = 0; j < cols && c < r; ++j) {
       from_.load((c + j) * n_ + r, Whole ? lanes : rows, row);
       compare(j, 0);
     }
-    return any(mask_t<T>(apart));
+    return any(apart);
   }
 
   // A block that is not symmetric to the bit: how far from it, and squares on the diagonal that have the lower triangle twice
@@ -175,8 +191,8 @@ template <class R> void mirror(const R* a, index n, R* to, Asymmetry<R>& asymmet
     for (index c = 0; c <= r; c += lanes) {
       Register below[lanes], above[lanes];
       for (int k = 0; k < lanes; ++k) {
-        std::memcpy(&below[k], a + (r + k) * n + c, sizeof(Register));
-        std::memcpy(&above[k], a + (c + k) * n + r, sizeof(Register));
+        below[k] = load<Register>(a + (r + k) * n + c);
+        above[k] = load<Register>(a + (c + k) * n + r);
       }
       transpose(above);
       Mask<R, lanes> apart = false;
@@ -188,10 +204,10 @@ template <class R> void mirror(const R* a, index n, R* to, Asymmetry<R>& asymmet
         for (int k = 0; k < lanes; ++k)
           for (int l = k + 1; l < lanes; ++l) below[k].v[l] = above[k].v[l];
       }
-      for (int k = 0; k < lanes; ++k) std::memcpy(to + (r + k) * n + c, &below[k], sizeof(Register));
+      for (int k = 0; k < lanes; ++k) store(below[k], to + (r + k) * n + c);
       if (c == r) continue;
       transpose(below);
-      for (int k = 0; k < lanes; ++k) std::memcpy(to + (c + k) * n + r, &below[k], sizeof(Register));
+      for (int k = 0; k < lanes; ++k) store(below[k], to + (c + k) * n + r);
     }
   for (index i = whole; i < n; ++i)
     for (index j = 0; j <= i; ++j) see(i, j);

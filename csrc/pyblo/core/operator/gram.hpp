@@ -72,7 +72,7 @@ template <class T, class V> class RowBlocks {
         ask(phi + (Count + j / lanes % Count) * n + j / lanes / Count * (64 / index(sizeof(T))));
       Register v = load(y + j);
       for (int k = 0; k < Count; ++k) v = madd(load(phi + k * n + j), factor[k], v);
-      __builtin_memcpy(y + j, &v, sizeof v);
+      store(v, y + j);
     }
     if (j < n)
       for (int k = 0; k < Count; ++k) y_rest_ = madd(load_rest(phi + k * n + j), factor[k], y_rest_);
@@ -88,9 +88,7 @@ template <class T, class V> class RowBlocks {
   using Register = Pack<V, lanes>;
 
   template <class U> static Register load(const U* p) {
-    Pack<U, lanes> a;
-    __builtin_memcpy(&a, p, sizeof a);
-    return convert<Register>(a);
+    return convert<Register>(pyblo::load<Pack<U, lanes>>(p));
   }
   Register load_rest(const T* p) const {
     if (p + lanes <= end_) return load(p);
@@ -100,7 +98,7 @@ template <class T, class V> class RowBlocks {
   }
   static V total(Register a) {
     V s[lanes];
-    __builtin_memcpy(s, &a, sizeof s);
+    store(a, s);
     for (int d = lanes / 2; d; d /= 2)
       for (int j = 0; j < d; ++j) s[j] = s[j] + s[j + d];
     return s[0];

@@ -29,12 +29,12 @@ template <class T, class V> void multiply_columns(const T* at, index rows, index
 // Count outputs of y = A x from a (rows, cols), row-major, each element a pack: as many sums as hide the latency of one
 template <int Count, class T, class V> void multiply_some_rows(const T* a, index cols, const V* x, V* y) {
   V s[Count];
-  for (int k = 0; k < Count; ++k) s[k] = V(0);
+  unrolled<Count>([&]<int K>() { s[K] = V(0); });
   for (index j = 0; j < cols; ++j) {
     const V xj = x[j];
-    for (int k = 0; k < Count; ++k) s[k] = madd(convert<V>(a[k * cols + j]), xj, s[k]);
+    unrolled<Count>([&]<int K>() { s[K] = madd(convert<V>(a[K * cols + j]), xj, s[K]); });
   }
-  for (int k = 0; k < Count; ++k) y[k] = s[k];
+  unrolled<Count>([&]<int K>() { y[K] = s[K]; });
 }
 
 // Eight at a time, and the last ones in two parts that are alike: one row alone would wait for each of its terms
@@ -64,16 +64,12 @@ template <int Count, class R> void multiply_registers(const R* at, index rows, i
   using Register = Pack<R, register_bytes / int(sizeof(R))>;
   constexpr int lanes = Scalar<Register>::lanes;
   Register s[Count];
-  for (int k = 0; k < Count; ++k) s[k] = Register(0);
+  unrolled<Count>([&]<int K>() { s[K] = Register(0); });
   for (index j = 0; j < cols; ++j) {
     const Register xj(x[j]);
-    for (int k = 0; k < Count; ++k) {
-      Register c;
-      __builtin_memcpy(&c, at + j * rows + k * lanes, sizeof c);
-      s[k] = madd(c, xj, s[k]);
-    }
+    unrolled<Count>([&]<int K>() { s[K] = madd(load<Register>(at + j * rows + K * lanes), xj, s[K]); });
   }
-  __builtin_memcpy(y, s, sizeof s);
+  unrolled<Count>([&]<int K>() { store(s[K], y + K * lanes); });
 }
 
 template <class R>

@@ -41,22 +41,21 @@ template <class T> struct Symmetric {
   // Rows i … i + Count − 1, which begin at p: their own sums, and their terms of the outputs above. Returns the end of the rows.
   template <int Count, class V> static const T* rows(const T* p, index i, const V* x, V* y) {
     V s[Count], xi[Count];
-    for (int k = 0; k < Count; ++k) s[k] = V(0), xi[k] = x[i + k];
+    unrolled<Count>([&]<int K>() { s[K] = V(0), xi[K] = x[i + K]; });
     for (index j = 0; j < i; ++j, p += Count) {
       const V xj = x[j];
       V above = y[j];
-      for (int k = 0; k < Count; ++k) {
-        V value = convert<V>(p[k]);
+      unrolled<Count>([&]<int K>() {
+        V value = convert<V>(p[K]);
         hold(value);  // else it is loaded twice, and loads are what this loop has too many of
-        s[k] = madd(value, xj, s[k]);
-        above = madd(value, xi[k], above);
-      }
+        s[K] = madd(value, xj, s[K]);
+        above = madd(value, xi[K], above);
+      });
       y[j] = above;
     }
-    for (int l = 0; l < Count; ++l, p += Count)  // the block on the diagonal
-      for (int k = 0; k < Count; ++k) s[k] = madd(convert<V>(p[k]), xi[l], s[k]);
-    for (int k = 0; k < Count; ++k) y[i + k] = s[k];
-    return p;
+    unrolled<Count * Count>([&]<int K>() { s[K % Count] = madd(convert<V>(p[K]), xi[K / Count], s[K % Count]); });  // the block on the diagonal
+    unrolled<Count>([&]<int K>() { y[i + K] = s[K]; });
+    return p + Count * Count;
   }
 };
 

@@ -40,32 +40,30 @@ template <class T> struct Panels {
 // r (Count, panel) += φ_k v over the columns from `begin` to `end`, for Count rows
 template <int Count, int Registers, class T>
 void dots(const T* phi, index n, index begin, index end, const T* v, T* r) {
-  Register<T> s[Count][Registers];
-  __builtin_memcpy(s, r, sizeof s);
+  Register<T> s[Count * Registers], vj[Registers];
+  unrolled<Count * Registers>([&]<int I>() { s[I] = load<Register<T>>(r + I * lanes<T>); });
   for (index j = begin; j < end; ++j) {
-    Register<T> vj[Registers];
-    __builtin_memcpy(vj, v + j * Registers * lanes<T>, sizeof vj);
-    for (int k = 0; k < Count; ++k) {
-      const Register<T> a(phi[k * n + j]);
-      for (int c = 0; c < Registers; ++c) s[k][c] = madd(a, vj[c], s[k][c]);
-    }
+    unrolled<Registers>([&]<int C>() { vj[C] = load<Register<T>>(v + (j * Registers + C) * lanes<T>); });
+    unrolled<Count>([&]<int K>() {
+      const Register<T> a(phi[K * n + j]);
+      unrolled<Registers>([&]<int C>() { s[K * Registers + C] = madd(a, vj[C], s[K * Registers + C]); });
+    });
   }
-  __builtin_memcpy(r, s, sizeof s);
+  unrolled<Count * Registers>([&]<int I>() { store(s[I], r + I * lanes<T>); });
 }
 
 // y += Σ_k φ_k r_k, ascending, over the same columns
 template <int Count, int Registers, class T>
 void spread(const T* phi, index n, index begin, index end, const T* r, T* y) {
-  Register<T> s[Count][Registers];
-  __builtin_memcpy(s, r, sizeof s);
+  Register<T> s[Count * Registers], yj[Registers];
+  unrolled<Count * Registers>([&]<int I>() { s[I] = load<Register<T>>(r + I * lanes<T>); });
   for (index j = begin; j < end; ++j) {
-    Register<T> yj[Registers];
-    __builtin_memcpy(yj, y + j * Registers * lanes<T>, sizeof yj);
-    for (int k = 0; k < Count; ++k) {
-      const Register<T> a(phi[k * n + j]);
-      for (int c = 0; c < Registers; ++c) yj[c] = madd(a, s[k][c], yj[c]);
-    }
-    __builtin_memcpy(y + j * Registers * lanes<T>, yj, sizeof yj);
+    unrolled<Registers>([&]<int C>() { yj[C] = load<Register<T>>(y + (j * Registers + C) * lanes<T>); });
+    unrolled<Count>([&]<int K>() {
+      const Register<T> a(phi[K * n + j]);
+      unrolled<Registers>([&]<int C>() { yj[C] = madd(a, s[K * Registers + C], yj[C]); });
+    });
+    unrolled<Registers>([&]<int C>() { store(yj[C], y + (j * Registers + C) * lanes<T>); });
   }
 }
 
@@ -157,11 +155,6 @@ template <int Lanes, int Registers> struct Columns {
 
   Columns(index c, index vectors) : first(c), last(std::min((Registers - 1) * index(Lanes), vectors - Lanes - c)) {}
   index at(int k) const { return k == Registers - 1 ? last : k * Lanes; }
-  template <class T> static Pack<T, Lanes> load(const T* p) {
-    Pack<T, Lanes> a;
-    __builtin_memcpy(&a, p, sizeof a);
-    return a;
-  }
 
   // y += φᵢᵀ(sᵢ(φᵢ v)) for one row of a sparse Φ.
   template <class T, class I> void sweep_row(const Csr<T, I>& phi, index i, index vectors, const T* weights, const T* v, T* y) const {
@@ -172,15 +165,15 @@ template <int Lanes, int Registers> struct Columns {
     for (index p = begin; p < end; ++p) {
       const P a(phi.values[p]);
       const T* const from = v + phi.columns[p] * vectors + first;
-      for (int k = 0; k < Registers; ++k) r[k] = madd(a, load(from + at(k)), r[k]);
+      for (int k = 0; k < Registers; ++k) r[k] = madd(a, load<P>(from + at(k)), r[k]);
     }
     if (weights)
       for (P& s : r) s = s * P(weights[i]);
     for (index p = begin; p < end; ++p) {
       const P a(phi.values[p]);
       T* const to = y + phi.columns[p] * vectors + first;
-      for (int k = 0; k < Registers; ++k) next[k] = madd(a, r[k], load(to + at(k)));
-      for (int k = 0; k < Registers; ++k) __builtin_memcpy(to + at(k), &next[k], sizeof next[k]);
+      for (int k = 0; k < Registers; ++k) next[k] = madd(a, r[k], load<P>(to + at(k)));
+      for (int k = 0; k < Registers; ++k) store(next[k], to + at(k));
     }
   }
 };

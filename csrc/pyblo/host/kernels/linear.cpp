@@ -110,14 +110,24 @@ void solve_packs(const Systems<R>& systems, const Answers& out, const Layout& la
   }, pulse);
 }
 
-// In the widest packs whose matrices stay in the cache; a register half as wide holds half as many
+// In packs of two registers while the matrices stay in the first-level cache: what an iteration does beside the product is chains of
+// operations, and two of them wait side by side. In packs of one register, or of half a register, while they stay in the second-level
+// cache: the most lanes, but registers of 64 bytes, which some processors work on by halves, only where half the cache is left to the
+// rest. And else one by one.
 template <class R, class Layout, class Run>
 void solve_all(const Systems<R>& systems, const Answers& out, const Layout& layout, const Run& run, Pulse& pulse) {
   using Half = Pack<R, widest<R> / 2>;
-  const auto fits = [&]<class T>(T*) { return systems.count > 1 && stays_in_cache(Symmetric<T>::storage(systems.n) * index(sizeof(T))); };
-  if (fits(static_cast<Lanes<R>*>(nullptr))) return solve_packs<Lanes<R>>(systems, out, layout, run, pulse);
+  using Two = Pack<R, 2 * widest<R>>;
+  const auto bytes = [&]<class T>(T*) { return Symmetric<T>::storage(systems.n) * index(sizeof(T)); };
+  const index one = bytes(static_cast<Lanes<R>*>(nullptr));
+  if (systems.count == 1) return solve_packs<R>(systems, out, layout, run, pulse);
+  if constexpr (std::is_same_v<R, wide_t<R>>)  // the wide type of others would take four registers
+    if (systems.count >= 4 * widest<R> * num_threads() && bytes(static_cast<Two*>(nullptr)) <= first_level_share)
+      return solve_packs<Two>(systems, out, layout, run, pulse);
+  if (register_bytes == 64 ? one <= second_level_cache() / 2 : stays_in_cache(one))
+    return solve_packs<Lanes<R>>(systems, out, layout, run, pulse);
   if constexpr (widest<R> >= 4)
-    if (fits(static_cast<Half*>(nullptr))) return solve_packs<Half>(systems, out, layout, run, pulse);
+    if (stays_in_cache(bytes(static_cast<Half*>(nullptr)))) return solve_packs<Half>(systems, out, layout, run, pulse);
   solve_packs<R>(systems, out, layout, run, pulse);
 }
 
@@ -142,8 +152,8 @@ template <class T> wide_t<T> steps_of(const double* steps, Group g) {
   if constexpr (Scalar<T>::lanes == 1) {
     return steps[g.first];
   } else {
-    wide_t<T> s;
-    for (int l = 0; l < Scalar<T>::lanes; ++l) s.v[l] = steps[g.first + (l < g.live ? l : g.live - 1)];
+    wide_t<T> s(0);
+    for (int l = 0; l < Scalar<T>::lanes; ++l) set_lane(s, l, steps[g.first + (l < g.live ? l : g.live - 1)]);
     return s;
   }
 }

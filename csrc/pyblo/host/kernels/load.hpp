@@ -66,7 +66,7 @@ template <class T> class Load {
       return v.a[group_.first * v.stride];
     } else {
       wide_t<T> w(0);
-      for (int l = 0; l < Scalar<T>::lanes; ++l) w.v[l] = v.a[(group_.first + (l < group_.live ? l : group_.live - 1)) * v.stride];
+      for (int l = 0; l < Scalar<T>::lanes; ++l) set_lane(w, l, v.a[(group_.first + (l < group_.live ? l : group_.live - 1)) * v.stride]);
       return w;
     }
   }

@@ -1,0 +1,24 @@
+// What the processor keeps near: it decides how many problems go side by side, and no bit of a result.
+#pragma once
+#include <unistd.h>
+
+#include "pyblo/core/types.hpp"
+
+namespace pyblo {
+
+// What may stay in a first-level cache, of 32 KiB or more, beside the rest of the working memory
+inline constexpr index first_level_share = 24 << 10;
+
+// The second-level cache in bytes; 1 MiB where the system does not say
+inline index second_level_cache() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  static const index bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes >= 1 << 17) return bytes;
+#endif
+  return 1 << 20;
+}
+
+// Whether what is read again and again, so many bytes, mostly stays there: half as much again costs little
+inline bool stays_in_cache(index bytes) { return bytes <= second_level_cache() + second_level_cache() / 2; }
+
+}  // namespace pyblo
