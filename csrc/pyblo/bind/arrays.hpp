@@ -72,14 +72,19 @@ class Owners {
     return m;
   }
   // With its transpose where all share it
-  template <class T> MatrixData<T> both_ways(const Array<T>& a) {
-    MatrixData<T> m = matrix(a);
+  template <class T> MatrixData<T> both_ways(const Array<T>& a) { return both_ways(matrix(a)); }
+  template <class T> MatrixData<T> both_ways(MatrixData<T> m) {
     if (m.stride) return m;
     T* const t = memory<T>(m.rows * m.cols);
     for (index i = 0; i < m.rows; ++i)
       for (index j = 0; j < m.cols; ++j) t[j * m.rows + i] = m.a[i * m.cols + j];
     m.at = t;
     return m;
+  }
+  template <class T> T* memory(index count) {
+    auto buffer = std::make_shared<Buffer>(count * index(sizeof(T)));
+    list_.push_back(buffer);
+    return reinterpret_cast<T*>(buffer->data());
   }
   void adopt(const Owners& other) {
     list_.insert(list_.end(), other.list_.begin(), other.list_.end());
@@ -108,11 +113,6 @@ class Owners {
   void see(index problems) {
     require(count == 1 || count == problems, "batches of different sizes");
     count = problems;
-  }
-  template <class T> T* memory(index count) {
-    auto buffer = std::make_shared<Buffer>(count * index(sizeof(T)));
-    list_.push_back(buffer);
-    return reinterpret_cast<T*>(buffer->data());
   }
   std::vector<std::shared_ptr<void>> list_;
 };

@@ -1,5 +1,5 @@
 // Steps and the outer loop. A part may also be a Python function: for an inner solution that has to factor H(u) anew.
-#include "arrays.hpp"
+#include "held_out.hpp"
 #include "pulse.hpp"
 #include "pyblo/host/dispatch.hpp"
 
@@ -64,8 +64,11 @@ template <class T> class BoundSteps {
     Heart heart;
     {
       const Released nogil;
+      StepData<T> data = data_;
+      Owners owners = owners_;
+      prepare_held_out(data, owners);
       Pulse pulse = heart.pulse();
-      kernels_of<T>().steps.run(data_, call, pulse);
+      kernels_of<T>().steps.run(data, call, pulse);
     }
     return py::make_tuple(u, w, grad, value, column<index>(out, &RunOutcome::steps), column<index>(out, &RunOutcome::products),
                           column<double>(out, &RunOutcome::grad_norm), column<double>(out, &RunOutcome::change),

@@ -45,4 +45,23 @@ template <class T, class P, class Matrix> struct SpectralHypergradient {
   }
 };
 
+// The same of F = ½‖Φₒw − y‖² with few rows: dF/du = −Lᵀr of the residual r = Φₒw − y, with L = ΦₒVK prepared once for many steps.
+template <class T, class Matrix> struct HeldOutHypergradient {
+  Matrix phi, L;  // (p, n), (p, m)
+  const T* y;     // (p,)
+
+  template <class G> T run(G team, const T* w, T* grad, T* grad_w, T* r) const {
+    const index p = phi.rows;
+    const T* const y = this->y;
+    phi.apply(team, w, r);
+    team.each(p, [=](index i) { r[i] = r[i] - y[i]; });
+    team.sync();
+    phi.apply_adjoint(team, r, grad_w);
+    L.apply_adjoint(team, r, grad);
+    team.each(L.cols, [=](index j) { grad[j] = -grad[j]; });
+    team.sync();
+    return dot(team, p, r, r) * T(0.5);
+  }
+};
+
 }  // namespace pyblo

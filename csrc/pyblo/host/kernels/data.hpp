@@ -101,8 +101,15 @@ struct UnrolledData {
   bool forward;
 };
 
+// F = ½‖Φₒw − y‖², and L = ΦₒVK
+template <class R> struct HeldOutData {
+  MatrixData<R> phi, L;
+  VectorData<R> y;
+};
+
 template <class R> struct SpectralData {
   MatrixData<R> V, K;
+  std::optional<HeldOutData<R>> held_out = std::nullopt;
 };
 
 template <class R> struct Gradients {

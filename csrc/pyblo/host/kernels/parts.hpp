@@ -151,18 +151,30 @@ template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, cons
   }};
 }
 
+template <class T, class F> Hypergradient<T> spectral_part(index m, index n, index scratch, index madds, const F& run) {
+  return {bytes_of([&](Scratch& s) { s.take<T>(scratch); }), madds, [=](const T* u, const T*, const T* w, Gradients<T> out, Scratch s, Pulse&) {
+    using W = wide_t<T>;
+    fill(Solo{}, n, T(0), out.adjoint);  // never formed
+    const T value = run(u, w, out, s.take<T>(scratch));
+    return Hyper<T>{value, {select(finite(Solo{}, m, out.outer), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)}};
+  }};
+}
+
 template <class T, class P> Hypergradient<T> hypergradient_part(const P& p, const SpectralData<real_t<T>>& d, Load<T>& load) {
+  const index m = p.outer_size(), n = p.inner_size();
+  if (d.held_out)
+    return load.matrices(d.held_out->phi, d.held_out->L, [&]<class M>(M phi, M L) -> Hypergradient<T> {
+      const HeldOutHypergradient<T, M> whole{phi, L, load.vector(d.held_out->y)};
+      return spectral_part<T>(m, n, phi.rows, 2 * phi.madds() + L.madds(), [=](const T*, const T* w, Gradients<T> out, T* r) {
+        return whole.run(Solo{}, w, out.outer, out.inner, r);
+      });
+    });
   return load.matrices(d.V, d.K, [&]<class M>(M V, M K) -> Hypergradient<T> {
     const SpectralHypergradient<T, P, M> whole{p, V, K};
-    const index rank = V.cols, m = p.outer_size(), n = p.inner_size();
-    return {bytes_of([&](Scratch& s) { s.take<T>(rank), s.take<T>(m); }), p.madds() + V.madds() + K.madds(),
-            [=](const T* u, const T*, const T* w, Gradients<T> out, Scratch s, Pulse&) {
-              using W = wide_t<T>;
-              T *const t = s.take<T>(rank), *const between = s.take<T>(m);
-              fill(Solo{}, n, T(0), out.adjoint);  // never formed
-              const T value = whole.run(Solo{}, u, w, out.outer, out.inner, t, between);
-              return Hyper<T>{value, {select(finite(Solo{}, m, out.outer), T(COMPLETED), T(DIVERGED)), W(0), W(0), W(0)}};
-            }};
+    const index rank = V.cols;
+    return spectral_part<T>(m, n, rank + m, p.madds() + V.madds() + K.madds(), [=](const T* u, const T* w, Gradients<T> out, T* t) {
+      return whole.run(Solo{}, u, w, out.outer, out.inner, t, t + rank);
+    });
   });
 }
 
