@@ -202,9 +202,17 @@ template <class T, class I> void require_sound(const Csr<T, I>& phi, index first
   if (seen < 0) throw std::invalid_argument(unsound);
 }
 
-// f(first row, last row, sum) for each shard, then the total, which `finish` is told of
+// Rows from one on, as many as `most`, with about as many entries as stay in a cache of the third level
+template <class T, class I> index end_of_block(const Csr<T, I>& phi, index first, index end, index most) {
+  constexpr index entries = 1 << 18;
+  const index last = std::min(end, first + most);
+  const index fit = std::upper_bound(phi.starts + first + 1, phi.starts + last + 1, phi.starts[first] + I(entries)) - phi.starts - 1;
+  return std::max(first + 1, fit);
+}
+
+// f(first row, last row, sum) for the blocks of each shard, then the total, which `finish` is told of
 template <class T, class I, class F, class Finish>
-void sweep_sparse(const Csr<T, I>& phi, index vectors, const GramCall<T>& call, const F& f, const Finish& finish, Pulse& pulse) {
+void sweep_sparse(const Csr<T, I>& phi, index vectors, index most_rows, const GramCall<T>& call, const F& f, const Finish& finish, Pulse& pulse) {
   if (!std::is_sorted(phi.starts, phi.starts + phi.rows + 1)) throw std::invalid_argument(unsound);
   const std::vector<index> begins = sparse_shards(phi, vectors > 1 ? 2 : 4, vectors > 1 ? 8 : 4);
   const index count = std::max<index>(1, index(begins.size()) - 1), size = phi.cols * vectors;
@@ -212,8 +220,8 @@ void sweep_sparse(const Csr<T, I>& phi, index vectors, const GramCall<T>& call, 
   for_each(count, [&](index k, int, Pulse& own) {
     std::fill_n(sums.of(k), size, T(0));
     if (phi.rows == 0) return;
-    for (index i = begins[k]; i < begins[k + 1]; i += 64) {
-      const index last = std::min(begins[k + 1], i + 64);
+    for (index i = begins[k], last; i < begins[k + 1]; i = last) {
+      last = end_of_block(phi, i, begins[k + 1], most_rows);
       if (own(2 * vectors * (phi.starts[last] - phi.starts[i]))) return;
       require_sound(phi, i, last);
       f(i, last, sums.of(k));
@@ -245,17 +253,17 @@ void sweep_vectors(const Csr<T, I>& phi, index vectors, const GramCall<T>& call,
 
 template <class T, class I> void sparse(const Csr<T, I>& phi, index vectors, const GramCall<T>& call, Pulse& pulse) {
   if (vectors > 1)
-    return sweep_sparse(phi, vectors, call, [&](index first, index last, T* y) {
+    return sweep_sparse(phi, vectors, 64, call, [&](index first, index last, T* y) {
       sweep_vectors<lanes<T>>(phi, vectors, call, first, last, y);
     }, [&](index begin, index end) {
       if (call.shifts)
         for (index j = begin; j < end; ++j) call.y[j] = madd(call.shifts[j / vectors], call.v[j], call.y[j]);
     }, pulse);
-  sweep_sparse(phi, 1, call, [&](index first, index last, T* y) {
-    for (index i = first; i < last; ++i) {
-      const T r = phi.dot_row(Solo{}, i, call.v);
-      phi.add_row(Solo{}, i, call.weights ? r * call.weights[i] : r, y);
-    }
+  constexpr index most_rows = 4096;
+  sweep_sparse(phi, 1, most_rows, call, [&](index first, index last, T* y) {
+    T r[most_rows];  // of all rows before y is touched: the two vectors take turns in the second-level cache
+    for (index i = first; i < last; ++i) r[i - first] = phi.dot_row(Solo{}, i, call.v);
+    for (index i = first; i < last; ++i) phi.add_row(Solo{}, i, call.weights ? r[i - first] * call.weights[i] : r[i - first], y);
   }, [&](index begin, index end) { add_shift(call.shifts, call.v, call.y, begin, end); }, pulse);
 }
 
