@@ -31,31 +31,28 @@ template <class T, class V> class RowBlocks {
   template <int Count, Ahead Mode> void dots(const T* phi, V* r, const char*& ahead) const {
     const index n = n_;
     const V* const x = x_;
-    Register s[Count][width];
-    for (auto& row : s)
-      for (Register& v : row) v = Register(0);
+    Register s[Count * width];
+    unrolled<Count * width>([&]<int I>() { s[I] = Register(0); });
     index i = 0;
     for (; i + 32 <= n; i += 32) {
       if constexpr (Mode == Ahead::far) request<Count * 16 * int(sizeof(T))>(ahead);
-      for (int c = 0; c < width; ++c) {
-        const Register xc = load(x + i + c * lanes);
-        for (int k = 0; k < Count; ++k) s[k][c] = madd(load(phi + k * n + i + c * lanes), xc, s[k][c]);
-      }
+      unrolled<width>([&]<int C>() {
+        const Register xc = load(x + i + C * lanes);
+        unrolled<Count>([&]<int K>() { s[K * width + C] = madd(load(phi + K * n + i + C * lanes), xc, s[K * width + C]); });
+      });
     }
     const index left = n - i;
-    for (int c = 0; c < width && c * lanes < left; ++c) {
-      const Register xc = load(rest_ + c * lanes);
-      const bool full = (c + 1) * lanes <= left;
-      for (int k = 0; k < Count; ++k) {
-        const T* const p = phi + k * n + i + c * lanes;
-        s[k][c] = madd(full ? load(p) : select(inside_, load_rest(p), Register(V(-0.0))), xc, s[k][c]);  // −0·0 adds nothing
-      }
-    }
-    for (int k = 0; k < Count; ++k) {
-      for (int d = width / 2; d; d /= 2)
-        for (int c = 0; c < d; ++c) s[k][c] = s[k][c] + s[k][c + d];
-      r[k] = total(s[k][0]);
-    }
+    unrolled<width>([&]<int C>() {
+      if (C * lanes >= left) return;
+      const Register xc = load(rest_ + C * lanes);
+      const bool full = (C + 1) * lanes <= left;
+      unrolled<Count>([&]<int K>() {
+        const T* const p = phi + K * n + i + C * lanes;
+        Register& sum = s[K * width + C];
+        sum = madd(full ? load(p) : select(inside_, load_rest(p), Register(V(-0.0))), xc, sum);  // −0·0 adds nothing
+      });
+    });
+    unrolled<Count>([&]<int K>() { r[K] = total<width>(s + K * width); });
   }
 
   // y += Σ_k r_k φ_k, ascending
@@ -63,7 +60,7 @@ template <class T, class V> class RowBlocks {
     const index n = n_;
     V* const y = y_;
     Register factor[Count];
-    for (int k = 0; k < Count; ++k) factor[k] = Register(r[k]);
+    unrolled<Count>([&]<int K>() { factor[K] = Register(r[K]); });
     index j = 0;
     for (; j + lanes <= n; j += lanes) {
       if constexpr (Mode == Ahead::far)
@@ -71,11 +68,10 @@ template <class T, class V> class RowBlocks {
       else
         ask(phi + (Count + j / lanes % Count) * n + j / lanes / Count * (64 / index(sizeof(T))));
       Register v = load(y + j);
-      for (int k = 0; k < Count; ++k) v = madd(load(phi + k * n + j), factor[k], v);
+      unrolled<Count>([&]<int K>() { v = madd(load(phi + K * n + j), factor[K], v); });
       store(v, y + j);
     }
-    if (j < n)
-      for (int k = 0; k < Count; ++k) y_rest_ = madd(load_rest(phi + k * n + j), factor[k], y_rest_);
+    if (j < n) unrolled<Count>([&]<int K>() { y_rest_ = madd(load_rest(phi + K * n + j), factor[K], y_rest_); });
   }
 
   // The outputs that fill no register, after the last row
@@ -96,12 +92,20 @@ template <class T, class V> class RowBlocks {
     for (index j = 0; p + j < end_; ++j) copy[j] = p[j];
     return load(copy);
   }
-  static V total(Register a) {
-    V s[lanes];
-    store(a, s);
-    for (int d = lanes / 2; d; d /= 2)
-      for (int j = 0; j < d; ++j) s[j] = s[j] + s[j + d];
-    return s[0];
+  // The halving tree over so many registers, and then over the lanes of one
+  template <int Registers> static V total(Register* s) {
+    if constexpr (Registers > 1) {
+      unrolled<Registers / 2>([&]<int C>() { s[C] = s[C] + s[C + Registers / 2]; });
+      return total<Registers / 2>(s);
+    } else {
+      return total_of_lanes<lanes / 2>(s[0], std::make_integer_sequence<int, lanes>());
+    }
+  }
+  template <int D, int... J> static V total_of_lanes(Register a, std::integer_sequence<int, J...> places) {
+    if constexpr (D == 0)
+      return a.v[0];
+    else
+      return total_of_lanes<D / 2>(a + Register(__builtin_shufflevector(a.v, a.v, (J + D) % lanes...)), places);
   }
   static void ask(const void* p) { __builtin_prefetch(p, 0, 2); }  // into the second level of cache
   template <int Bytes> static void request(const char*& ahead) {
