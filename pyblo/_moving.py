@@ -46,8 +46,8 @@ class Closed:
     """The closed forms of each problem of a batch. What was formed once stays; of factors only those of the last problem do."""
 
     def __init__(self, problem, guard, factored):
-        if factored and problem._moving_gram:
-            problem._require_finite()
+        if factored and problem._moving_gram and problem.batch_shape:
+            problem._require_finite()  # names the problem; a single one is checked where its Gram matrix is formed
         self.problem, self.guard, self.factored = problem, guard, factored
         self.forms, self.last = {}, None
         if not problem.batch_shape:
