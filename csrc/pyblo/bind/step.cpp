@@ -61,11 +61,11 @@ template <class T> class BoundSteps {
     const RunCall<T> call{count, rows(u0, count, m_), rows(w0, count, n_), vector(step, count), tol, vector(max_steps, count), warm,
                           history, watch(watcher), u.mutable_data(), w.mutable_data(), grad.mutable_data(), value.mutable_data(), out.data()};
     for (index k = 0; k < count && cells; ++k) require(call.max_steps[k] < length, "the history has too few rows");
+    StepData<T> data = data_;  // copied and destroyed under the interpreter's lock: it may hold a Python function
+    Owners owners = owners_;
     Heart heart;
     {
       const Released nogil;
-      StepData<T> data = data_;
-      Owners owners = owners_;
       prepare_held_out(data, owners);
       Pulse pulse = heart.pulse();
       kernels_of<T>().steps.run(data, call, pulse);
