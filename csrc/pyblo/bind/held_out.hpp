@@ -40,6 +40,7 @@ template <class T> void prepare_held_out(StepData<T>& data, Owners& owners) {
   const index m = K.cols, n = V.rows, rank = V.cols, p = phi.rows;
   if (!p || p > few || 2 * p * m > (n + m) * std::min(n, m)) return;  // the rank of a batch is another than that of one problem
   const index count = phi.stride || V.stride || K.stride ? owners.count : 1;
+  if (!count) return;
   T* const L = owners.template memory<T>(count * p * m);
   for (index k = 0; k < count; ++k)
     if (!held_out_response(phi, phi.a + k * phi.stride, V.a + k * V.stride, rank, K.a + k * K.stride, m, L + k * p * m)) return;
