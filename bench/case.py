@@ -45,7 +45,7 @@ def play(case, limits, threads, rounds, budget):
         row = {"name": one.name, "note": one.note, "variant": "", "runs": len(one.seconds), "seconds": None, "ratio": None, "error": None}
         if one.seconds:
             row |= {"variant": one.entry.variant, "share": one.entry.share, "seconds": quartiles(one.seconds),
-                    "error": relative_error(one.result, case.reference)}
+                    "error": relative_error(one.result, case.reference), "processors": quartiles(one.processors)}
             row["ratio"] = quartiles(one.ratios) if one.ratios else None
             row["fraction"] = roofline.fractions(case.work, limits, threads, row["seconds"]["median"])
         rows.append(row)

@@ -27,12 +27,13 @@ class Entry:
 
 @dataclass
 class Measured:
-    """Times in seconds for the whole work, ratios to the baseline's neighbouring run, and the last result."""
+    """Times in seconds for the whole work, ratios to the baseline's neighbouring run, processors kept busy, and the last result."""
 
     name: str
     entry: Entry | None
     seconds: list = field(default_factory=list)
     ratios: list = field(default_factory=list)
+    processors: list = field(default_factory=list)
     result: object = None
     note: str = ""
     calls: int = 1
@@ -42,10 +43,12 @@ class Measured:
         run = self.entry.run
         if self.entry.before:
             self.entry.before()
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         for _ in range(self.calls):
             self.result = run()
-        seconds = (time.perf_counter() - start) / self.calls / self.entry.share
+        taken = time.perf_counter() - start
+        self.processors.append((time.process_time() - busy) / taken)
+        seconds = taken / self.calls / self.entry.share
         if self.entry.timed:
             self.result, seconds = None, self.result
         time.sleep(PAUSE)

@@ -208,6 +208,22 @@ template <class V, int... J> inline auto joined(V a, V b, std::integer_sequence<
   return __builtin_shufflevector(a, b, J...);
 }
 
+// a converted to the vector V of as many elements
+template <class V, class U> inline V converted(U a) {
+#if defined(__AVX512F__)  // GCC 12 converts a register of 64 bytes in four parts
+  constexpr bool real = std::is_floating_point_v<std::remove_reference_t<decltype(a[0])>>;
+  if constexpr (sizeof(V) == 64 && sizeof(U) == 32) {
+    if constexpr (real) return V(_mm512_cvtps_pd(__m256(a)));
+    else return V(_mm512_cvtepi32_epi64(__m256i(a)));
+  }
+  if constexpr (sizeof(V) == 32 && sizeof(U) == 64) {
+    if constexpr (real) return V(_mm512_cvtpd_ps(__m512d(a)));
+    else return V(_mm512_cvtepi64_epi32(__m512i(a)));
+  }
+#endif
+  return __builtin_convertvector(a, V);
+}
+
 // The lanes of a, a pack or a mask, converted to those of To
 template <class To, class From> inline To convert_lanes(From a) {
   constexpr bool from_halves = requires { typename From::Half; };
@@ -227,7 +243,7 @@ template <class To, class From> inline To convert_lanes(From a) {
     using Narrow = typename To::template Of<n / 2>;
     return To(joined(convert_lanes<Narrow>(a.low).v, convert_lanes<Narrow>(a.high).v, std::make_integer_sequence<int, n>()));
   } else {
-    return To(__builtin_convertvector(a.v, typename To::V));
+    return To(converted<typename To::V>(a.v));
   }
 }
 template <class To, class R, int N> inline To convert(Pack<R, N> a) {

@@ -8,19 +8,28 @@ namespace pyblo {
 struct Scratch {
   char* base = nullptr;
   index used = 0;
+  index most = 0;  // lent memory included
 
   template <class T> T* take(index n) {
-    char* p = base ? base + used : nullptr;
-    used += (n * index(sizeof(T)) + 63) / 64 * 64;
-    return reinterpret_cast<T*>(p);
+    T* const p = lend<T>(n);
+    used += rounded<T>(n);
+    return p;
   }
+  // The memory that is handed out next: good until then
+  template <class T> T* lend(index n) {
+    if (most < used + rounded<T>(n)) most = used + rounded<T>(n);
+    return reinterpret_cast<T*>(base ? base + used : nullptr);
+  }
+
+ private:
+  template <class T> static index rounded(index n) { return (n * index(sizeof(T)) + 63) / 64 * 64; }
 };
 
 // The bytes that layout(scratch) takes
 template <class F> index bytes_of(F layout) {
   Scratch counter;
   layout(counter);
-  return counter.used;
+  return counter.most;
 }
 
 }  // namespace pyblo

@@ -23,14 +23,30 @@ struct Stop {
   index max_steps;
 };
 
-// Asks the host, now and then, whether to stop. An algorithm announces the multiply-adds it is about to do.
+// Memory that will be wanted next, brought near a few bytes at a time
+struct Prefetch {
+  const char *at = nullptr, *end = nullptr;
+  index bytes = 0;  // at a time
+
+  void operator()() {
+#if !defined(__CUDACC__)
+    const char* const stop = end - at > bytes ? at + bytes : end;
+    for (; at < stop; at += 64) __builtin_prefetch(at, 0, 1);  // into the second-level cache: the first is the algorithm's
+#endif
+  }
+};
+
+// Asks the host, now and then, whether to stop, and fetches what is wanted next. An algorithm announces the multiply-adds it is about
+// to do.
 struct Pulse {
   bool (*poll)(void*) = nullptr;
   void* context = nullptr;
   index work = 0;
   bool stopped = false;
+  Prefetch next = {};
 
   bool operator()(index madds) {
+    if (next.at < next.end) next();
     constexpr index period = 4'000'000;  // a few milliseconds
     if (poll && (work += madds + 64) >= period) {
       work = 0;

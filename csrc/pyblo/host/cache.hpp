@@ -1,4 +1,4 @@
-// What the processor keeps near: it decides how many problems go side by side, and no bit of a result.
+// What the processor keeps near, and how wide it works: this decides how many problems go side by side, and no bit of a result.
 #pragma once
 #include <unistd.h>
 
@@ -20,5 +20,14 @@ inline index second_level_cache() {
 
 // Whether what is read again and again, so many bytes, mostly stays there: half as much again costs little
 inline bool stays_in_cache(index bytes) { return bytes <= second_level_cache() + second_level_cache() / 2; }
+
+// Whether the processor works on 64-byte registers by halves, as Zen 4 does: the only one of its family that has them
+inline bool halves_wide_registers() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amdfam19h");
+#else
+  return false;
+#endif
+}
 
 }  // namespace pyblo

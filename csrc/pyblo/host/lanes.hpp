@@ -40,28 +40,30 @@ template <class T> struct Sources {
     for (int l = 0; l < lanes; ++l) of[l] = array + (first + (l < live ? l : live - 1)) * stride;
   }
 
-  // Elements at … at + count − 1 of every problem, count ≤ block
-  void load(index at, int count, T* to) const {
+  // Elements at … at + size − 1 of every problem. Blocks are transposed; the last of them ends with the last element.
+  void load(index at, index size, T* to) const {
     if (shared) {
-      for (int i = 0; i < count; ++i) to[i] = T(of[0][at + i]);
-    } else if (count == block) {
-      unrolled<registers<T>>([&]<int K>() {
-        RegisterOf<T> square[block];
-        unrolled<block>([&]<int L>() { square[L] = pyblo::load<RegisterOf<T>>(of[K * block + L] + at); });
-        transpose(square);
-        unrolled<block>([&]<int I>() { register_of<K>(to[I]) = square[I]; });
-      });
-    } else {
-      for (int i = 0; i < count; ++i)
+      for (index i = 0; i < size; ++i) to[i] = T(of[0][at + i]);
+    } else if (size < block) {
+      for (index i = 0; i < size; ++i)
         for (int l = 0; l < lanes; ++l) set_lane(to[i], l, of[l][at + i]);
+    } else {
+      unrolled<registers<T>>([&]<int K>() {
+        for (index i = 0; i < size; i += block) square<K>(at, i + block <= size ? i : size - block, to);
+      });
     }
+  }
+
+ private:
+  template <int K> void square(index at, index i, T* to) const {
+    RegisterOf<T> square[block];
+    unrolled<block>([&]<int L>() { square[L] = pyblo::load<RegisterOf<T>>(of[K * block + L] + at + i); });
+    transpose(square);
+    unrolled<block>([&]<int I>() { register_of<K>(to[i + I]) = square[I]; });
   }
 };
 
-template <class T> void pack(const Sources<T>& from, index size, T* to) {
-  constexpr int block = Sources<T>::block;
-  for (index i = 0; i < size; i += block) from.load(i, int(size - i < block ? size - i : block), to + i);
-}
+template <class T> void pack(const Sources<T>& from, index size, T* to) { from.load(0, size, to); }
 
 // Lane l of `from`, an array of `size`, to the array at to + l·stride, for the live lanes
 template <class T> void unpack(const T* from, index size, real_t<T>* to, index stride, int live) {
@@ -112,69 +114,63 @@ template <class T> struct Asymmetry {
   T ratio() const { return select(gap == T(0), T(0), gap / size); }
 };
 
-// The lower triangles of the (n, n) matrices for operator/symmetric.hpp, by square blocks of as many rows as there are lanes
+// The lower triangles of the (n, n) matrices for operator/symmetric.hpp: a block of its rows after the other, from the last up, so that
+// what an element above the diagonal is compared with has been written
 template <class T> class SymmetricPacking {
  public:
-  SymmetricPacking(const Sources<T>& from, index n, T* to) : from_(from), n_(n), to_(to) {}
+  static constexpr int height = int(Symmetric<T>::height);
+
+  SymmetricPacking(const Sources<T>& from, index n, T* to, T* rows) : from_(from), n_(n), to_(to), rows_(rows) {}
 
   void run(Asymmetry<T>& asymmetry) const {
-    for (index r = 0; r < n_; r += lanes)
-      for (index c = 0; c <= r; c += lanes) {
-        const auto apart = r + lanes > n_ ? block<false, false>(r, c) : c < r ? block<true, false>(r, c) : block<true, true>(r, c);
-        if (apart) examine(r, c, asymmetry);  // rare
-      }
-    if constexpr (lanes % height)  // a square on the diagonal is made of several blocks
-      for (index i = 0; i < n_; ++i)
-        for (index j = i + 1; j < n_ && j % height; ++j) *place(i, j) = *place(j, i);
+    mask_t<T> apart = false;
+    pass([&](T below, T above) { gather_differences(below, above, apart); });
+    if (!any(apart)) return;
+    pass([&](T below, T above) { asymmetry.see(below, above); });  // rare
     if (any(!(asymmetry.gap == T(0))))
       for (index k = 0; k < Symmetric<T>::storage(n_); ++k) asymmetry.see_size(to_[k]);
   }
 
  private:
-  static constexpr int lanes = Sources<T>::block, height = int(Symmetric<T>::height);
-
-  T* place(index i, index j) const { return to_ + Symmetric<T>::place(i, j, n_); }
-  // Writes the rows from r and the columns from c, of the squares on the diagonal both triangles; returns whether those above the
-  // diagonal have other bits. From the last row up, so that on the diagonal what a row is compared with has been written.
-  template <bool Whole, bool Diagonal> bool block(index r, index c) const {
-    const int rows = Whole ? lanes : int(n_ - r), cols = c < r ? lanes : rows;
-    mask_t<T> apart = false;
-    T row[lanes];
-    const auto compare = [&](int j, int begin) {
-      for (int i = begin; i < rows; ++i) gather_differences(row[i], *place(r + i, c + j), apart);
-    };
-    for (int i = rows; i-- > 0;) {
-      from_.load((r + i) * n_ + c, Whole ? lanes : cols, row);
-      const int square = (i / height + 1) * height, end = c < r ? cols : square < cols ? square : cols;
-      T* const to = place(r + i, c);
-      const index stride = Whole && lanes % height == 0 ? height : place(r + i, c + 1) - to;
-      for (int j = 0; j < end; ++j) to[j * stride] = row[j];
-      if (Diagonal || c == r) compare(i, i + 1);
+  template <class Compare> void pass(const Compare& compare) const {
+    const index whole = n_ / height * height;
+    switch (n_ - whole) {
+      case 3: block<3>(whole, compare); break;
+      case 2: block<2>(whole, compare); break;
+      case 1: block<1>(whole, compare); break;
     }
-    if (Diagonal) return any(apart);
-    for (int j = 0; j < cols && c < r; ++j) {
-      from_.load((c + j) * n_ + r, Whole ? lanes : rows, row);
-      compare(j, 0);
-    }
-    return any(apart);
+    for (index r = whole; (r -= height) >= 0;) block<height>(r, compare);
   }
-
-  // A block that is not symmetric to the bit: how far from it, and squares on the diagonal that have the lower triangle twice
-  void examine(index r, index c, Asymmetry<T>& found) const {
-    T above[lanes];
-    const int rows = int(n_ - r < lanes ? n_ - r : lanes), cols = c < r ? lanes : rows;
-    for (int j = 0; j < cols; ++j) {
-      from_.load((c + j) * n_ + r, rows, above);
-      for (int i = c < r ? 0 : j + 1; i < rows; ++i) {
-        found.see(*place(r + i, c + j), above[i]);
-        if (c == r && i / height == j / height) *place(r + j, r + i) = *place(r + i, r + j);
-      }
-    }
+  // The rows r … r + Count − 1
+  template <int Count, class Compare> void block(index r, const Compare& compare) const {
+    const index n = n_;
+    const T* const rows = rows_;
+    from_.load(r * n, Count * n, rows_);
+    T* to = to_ + Symmetric<T>::first_of(r / height);
+    for (index j = 0; j < r; ++j, to += Count)
+      unrolled<Count>([&]<int K>() { to[K] = rows[K * n + j]; });
+    unrolled<Count * Count>([&]<int K>() {  // the square on the diagonal: column J, row I
+      constexpr int J = K / Count, I = K % Count;
+      to[K] = I < J ? rows[J * n + r + I] : rows[I * n + r + J];
+      if (I < J) compare(to[K], rows[I * n + r + J]);
+    });
+    index j = r + Count;
+    for (; j + height <= n; j += height) above<Count, height>(r, j, compare);
+    if (n - j == 3) above<Count, 3>(r, j, compare);
+    if (n - j == 2) above<Count, 2>(r, j, compare);
+    if (n - j == 1) above<Count, 1>(r, j, compare);
+  }
+  // Columns j … of these rows, which are rows below the diagonal
+  template <int Count, int Width, class Compare> void above(index r, index j, const Compare& compare) const {
+    const T* const below = to_ + Symmetric<T>::first_of(j / height) + r * Width;
+    const T* const rows = rows_ + j;
+    const index n = n_;
+    unrolled<Count * Width>([&]<int K>() { compare(below[K], rows[K / Width * n + K % Width]); });
   }
 
   const Sources<T>& from_;
   index n_;
-  T* to_;
+  T *to_, *rows_;
 };
 
 // One (n, n) matrix by its lower triangle, mirrored; by square blocks of registers

@@ -16,8 +16,11 @@ template <class T> struct Loaded {
   using R = real_t<T>;
   index n;
   T *a, *b, *x;
+  T* rows;  // good until more memory is taken
 
-  Loaded(Scratch& s, index n) : n(n), a(s.take<T>(alone ? n * n : Symmetric<T>::storage(n))), b(s.take<T>(n)), x(s.take<T>(n)) {}
+  Loaded(Scratch& s, index n)
+      : n(n), a(s.take<T>(alone ? n * n : Symmetric<T>::storage(n))), b(s.take<T>(n)), x(s.take<T>(n)),
+        rows(s.lend<T>(alone ? 0 : Symmetric<T>::height * n)) {}
 
   Matrix matrix() const {
     if constexpr (alone)
@@ -32,7 +35,7 @@ template <class T> struct Loaded {
     if constexpr (alone)
       mirror(systems.a + g.first * systems.stride, n, a, asymmetry);
     else
-      SymmetricPacking<T>(Sources<T>(systems.a, systems.stride, g.first, g.live), n, a).run(asymmetry);
+      SymmetricPacking<T>(Sources<T>(systems.a, systems.stride, g.first, g.live), n, a, rows).run(asymmetry);
     const T ratios = asymmetry.ratio();
     if (n) a[0] = select(ratios == ratios, a[0], ratios);  // a NaN above the diagonal shows too
     bool fair = true;
@@ -64,25 +67,36 @@ template <class T> void write(const Report<T>& r, Group g, const Answers& out) {
   }
 }
 
-// Reads matrices into the cache, many at a time and one after the other, as a prefetcher likes it: packing jumps from matrix to matrix, and
-// waited for memory twice as long. (Instructions to prefetch them did not help.)
+// Brings the matrices of groups into the cache in one stream, as a prefetcher likes it: packing jumps from matrix to matrix, and waited
+// for memory twice as long. The next group's come beside the products of this one, a row of each matrix with each product.
 template <class R> class Ahead {
  public:
-  Ahead(const Systems<R>& systems, Group last)
-      : at_(systems.a), stride_(systems.stride), end_(systems.stride * (last.first + last.live)) {}
-  // Those of a group, and what else makes it a burst
-  void reach(Group g) {
-    constexpr index burst = (1 << 17) / index(sizeof(R)), most = (1 << 22) / index(sizeof(R)), line = 64 / index(sizeof(R));
-    const index own = (g.first + g.live) * stride_, begin = g.first * stride_;
-    if (own <= done_ || own - begin > most) return;  // beyond, they would leave the cache before they are packed
-    done_ = begin + burst > own ? begin + burst : own;
-    if (done_ > end_) done_ = end_;
-    for (index k = begin; k < done_; k += line) static_cast<void>(*static_cast<const volatile R*>(at_ + k));
+  Ahead(const Systems<R>& systems, index working_memory) : systems_(systems), working_memory_(working_memory) {}
+
+  // Reads those of a group, but for what has been fetched
+  void reach(Group g, Pulse& pulse) const {
+    constexpr index most = 1 << 22;  // beyond, they would leave the cache before they are packed
+    const Prefetch whole = matrices(g);
+    const char* at = pulse.next.end == whole.end ? pulse.next.at : whole.at;
+    if (whole.end - whole.at <= most)
+      for (; at < whole.end; at += 64) static_cast<void>(*static_cast<const volatile char*>(at));
+    pulse.next = {};
+  }
+  // Lets the pulse fetch those of a group, where they find room
+  void expect(Group g, Pulse& pulse) const {
+    const Prefetch whole = matrices(g);
+    if (working_memory_ + (whole.end - whole.at) <= second_level_cache() / 2) pulse.next = whole;
   }
 
  private:
-  const R* at_;
-  index stride_, end_, done_ = 0;
+  Prefetch matrices(Group g) const {
+    const R* const at = systems_.a + g.first * systems_.stride;
+    const auto byte = [](const R* p) { return reinterpret_cast<const char*>(p); };
+    return {byte(at), byte(at + g.live * systems_.stride), g.live * systems_.n * index(sizeof(R))};
+  }
+
+  const Systems<R>& systems_;
+  index working_memory_;
 };
 
 // run(loaded, group, work, pulse) for the groups of a batch in packs of T; layout(T*, scratch) lays out the work
@@ -96,24 +110,26 @@ void solve_packs(const Systems<R>& systems, const Answers& out, const Layout& la
   const Division division(systems.count, Scalar<T>::lanes);
   const index most = bytes(pack) > bytes(alone) ? bytes(pack) : bytes(alone);
   share_out_portions(division.items(), most, [&](index begin, index end, Scratch scratch, Pulse& own) {
-    Ahead<R> ahead(systems, division.group(end - 1));
+    const Ahead<R> ahead(systems, most);
     for (index item = begin; item < end && !own.stopped; ++item) {
       const Group g = division.group(item);
       const auto one = [&]<class U>(U* kind) {
         Scratch s = scratch;
         Loaded<U> loaded(s, systems.n);
-        ahead.reach(g);
+        ahead.reach(g, own);
+        if (item + 1 < end) ahead.expect(division.group(item + 1), own);
         if (loaded.read(systems, g, out)) write(run(loaded, g, layout(kind, s), own), g, out);
       };
       division.packed(item) ? one(pack) : one(alone);
     }
+    own.next = {};
   }, pulse);
 }
 
 // In packs of two registers while the matrices stay in the first-level cache: what an iteration does beside the product is chains of
 // operations, and two of them wait side by side. In packs of one register, or of half a register, while they stay in the second-level
-// cache: the most lanes, but registers of 64 bytes, which some processors work on by halves, only where half the cache is left to the
-// rest. And else one by one.
+// cache: the most lanes, but registers of 64 bytes only where half the cache is left to the rest, and where a processor works on them by
+// halves only in the first level. And else one by one.
 template <class R, class Layout, class Run>
 void solve_all(const Systems<R>& systems, const Answers& out, const Layout& layout, const Run& run, Pulse& pulse) {
   using Half = Pack<R, widest<R> / 2>;
@@ -124,7 +140,7 @@ void solve_all(const Systems<R>& systems, const Answers& out, const Layout& layo
   if constexpr (std::is_same_v<R, wide_t<R>>)  // the wide type of others would take four registers
     if (systems.count >= 4 * widest<R> * num_threads() && bytes(static_cast<Two*>(nullptr)) <= first_level_share)
       return solve_packs<Two>(systems, out, layout, run, pulse);
-  if (register_bytes == 64 ? one <= second_level_cache() / 2 : stays_in_cache(one))
+  if (register_bytes == 64 ? one <= (halves_wide_registers() ? first_level_share : second_level_cache() / 2) : stays_in_cache(one))
     return solve_packs<Lanes<R>>(systems, out, layout, run, pulse);
   if constexpr (widest<R> >= 4)
     if (stays_in_cache(bytes(static_cast<Half*>(nullptr)))) return solve_packs<Half>(systems, out, layout, run, pulse);

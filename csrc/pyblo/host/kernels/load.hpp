@@ -52,8 +52,9 @@ template <class T> class Load {
       return Square{full(m)};
     } else {
       T* const a = scratch_.take<T>(Symmetric<T>::storage(m.rows));
+      T* const rows = scratch_.lend<T>(Symmetric<T>::height * m.rows);
       Asymmetry<T> unused;
-      if (scratch_.base) SymmetricPacking<T>(Sources<T>(m.a, m.stride, group_.first, group_.live), m.rows, a).run(unused);
+      if (scratch_.base) SymmetricPacking<T>(Sources<T>(m.a, m.stride, group_.first, group_.live), m.rows, a, rows).run(unused);
       return {a, m.rows};
     }
   }
