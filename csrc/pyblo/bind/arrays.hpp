@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pyblo/host/buffer.hpp"
+#include "pyblo/host/cache.hpp"
 #include "pyblo/host/kernels/data.hpp"
 
 namespace py = pybind11;
@@ -93,11 +94,10 @@ class Owners {
   void require_fit(index problems) const { require(count == 1 || count == problems, "batches of different sizes"); }
 
  private:
-  static constexpr py::ssize_t large = 64 << 20;
-  // An aligned copy, or the array itself where it is large: there the loop is bound by memory, not by alignment
+  // An aligned copy, or the array itself where it leaves the second-level cache: there the loop is bound by memory, not by alignment
   template <class T> const T* keep(const Array<T>& a) {
     aligned(a);
-    if (a.nbytes() > large) {
+    if (a.nbytes() > second_level_cache()) {
       list_.push_back(std::make_shared<Array<T>>(a));
       return a.data();
     }

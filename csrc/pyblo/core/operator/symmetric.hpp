@@ -24,36 +24,40 @@ template <class T> struct Symmetric {
   index madds() const { return n * n; }
 
   template <class G, class V> void apply(G team, const V* x, V* y) const {
-    const T* p = a;
-    index i = 0;
-    for (; i + height <= n; i += height) p = rows<height>(p, i, x, y);
-    if (n - i == 1) rows<1>(p, i, x, y);
-    if (n - i == 2) rows<2>(p, i, x, y);
-    if (n - i == 3) rows<3>(p, i, x, y);
+    multiply([](T element) { return element; }, x, y);
     team.sync();
   }
   template <class G, class V> void apply_adjoint(G team, const V* x, V* y) const { apply(team, x, y); }
   template <class G, class V> void apply_many(G team, index count, const V* x, V* y) const {
     for (index k = 0; k < count; ++k) apply(team, x + k * n, y + k * n);
   }
+  // y = f(A) x, f of each element
+  template <class F, class V> void multiply(F f, const V* x, V* y) const {
+    const T* p = a;
+    index i = 0;
+    for (; i + height <= n; i += height) p = rows<height>(f, p, i, x, y);
+    if (n - i == 1) rows<1>(f, p, i, x, y);
+    if (n - i == 2) rows<2>(f, p, i, x, y);
+    if (n - i == 3) rows<3>(f, p, i, x, y);
+  }
 
  private:
   // Rows i … i + Count − 1, which begin at p: their own sums, and their terms of the outputs above. Returns the end of the rows.
-  template <int Count, class V> static const T* rows(const T* p, index i, const V* x, V* y) {
+  template <int Count, class F, class V> static const T* rows(F f, const T* p, index i, const V* x, V* y) {
     V s[Count], xi[Count];
     unrolled<Count>([&]<int K>() { s[K] = V(0), xi[K] = x[i + K]; });
     for (index j = 0; j < i; ++j, p += Count) {
       const V xj = x[j];
       V above = y[j];
       unrolled<Count>([&]<int K>() {
-        V value = convert<V>(p[K]);
+        V value = convert<V>(f(p[K]));
         hold(value);  // else it is loaded twice, and loads are what this loop has too many of
         s[K] = madd(value, xj, s[K]);
         above = madd(value, xi[K], above);
       });
       y[j] = above;
     }
-    unrolled<Count * Count>([&]<int K>() { s[K % Count] = madd(convert<V>(p[K]), xi[K / Count], s[K % Count]); });  // the block on the diagonal
+    unrolled<Count * Count>([&]<int K>() { s[K % Count] = madd(convert<V>(f(p[K])), xi[K / Count], s[K % Count]); });  // the block on the diagonal
     unrolled<Count>([&]<int K>() { y[i + K] = s[K]; });
     return p + Count * Count;
   }

@@ -174,21 +174,15 @@ template <class T> wide_t<T> steps_of(const double* steps, Group g) {
   }
 }
 
-// ‖A‖∞ of symmetric matrices
-template <class T> T largest_row_sum(const Symmetric<T>& A, T* sums) {
+// ‖A‖∞ of symmetric matrices: the largest element of |A|·1
+template <class T> T largest_row_sum(const Symmetric<T>& A, T* ones, T* sums) {
+  fill(Solo{}, A.n, T(1), ones);
+  A.multiply([](T a) { return magnitude(a); }, ones, sums);
   T largest = T(0);
-  fill(Solo{}, A.n, T(0), sums);
-  for (index i = 0; i < A.n; ++i) {
-    for (index j = 0; j < i; ++j) {
-      const T a = magnitude(A.a[A.place(i, j, A.n)]);
-      sums[i] = sums[i] + a, sums[j] = sums[j] + a;
-    }
-    sums[i] = sums[i] + magnitude(A.a[A.place(i, i, A.n)]);
-  }
   for (index i = 0; i < A.n; ++i) largest = larger(sums[i], largest);
   return largest;
 }
-template <class T> T largest_row_sum(const Dense<T>& A, T*) {
+template <class T> T largest_row_sum(const Dense<T>& A, T*, T*) {
   T largest = T(0);
   for (index i = 0; i < A.rows; ++i)
     largest = larger(Solo{}.sum<T>(A.cols, [&](index j, T s) { return s + magnitude(A.a[i * A.cols + j]); }), largest);
@@ -196,9 +190,9 @@ template <class T> T largest_row_sum(const Dense<T>& A, T*) {
 }
 
 // Whether the steps of a group are known to be below the limit
-template <class T, class Matrix> bool within(const Matrix& A, wide_t<T> step, double limit, T* work) {
+template <class T, class Matrix> bool within(const Matrix& A, wide_t<T> step, double limit, const DescendScratch<T>& work) {
   using W = wide_t<T>;
-  return limit == 0 || !any(!(convert<W>(largest_row_sum(A, work)) * step < W(limit)));
+  return limit == 0 || !any(!(convert<W>(largest_row_sum(A, work.y, work.g)) * step < W(limit)));
 }
 template <class T> Report<T> left_alone() { return {T(RUNNING), wide_t<T>(0), wide_t<T>(0), wide_t<T>(0)}; }
 
@@ -207,7 +201,7 @@ void neumann_all(const Systems<R>& systems, const double* steps, index terms, do
   const auto layout = [&]<class T>(T*, Scratch& s) { return DescendScratch<T>(s, systems.n); };
   solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const DescendScratch<T>& work, Pulse& own) {
     const wide_t<T> step = steps_of<T>(steps, g);
-    if (!within<T>(l.matrix(), step, limit, work.g)) return left_alone<T>();
+    if (!within<T>(l.matrix(), step, limit, work)) return left_alone<T>();
     const Report<T> r = neumann(Solo{}, l.matrix(), l.b, l.x, false, work, step, terms, own);
     l.write(l.x, g, x);
     return r;
@@ -218,7 +212,7 @@ template <class R> void descend_all(const Systems<R>& systems, const DescentCall
   const auto layout = [&]<class T>(T*, Scratch& s) { return DescendScratch<T>(s, systems.n); };
   solve_all(systems, out, layout, [&]<class T>(const Loaded<T>& l, Group g, const DescendScratch<T>& work, Pulse& own) {
     const auto matrix = l.matrix();
-    if (!within<T>(matrix, steps_of<T>(call.steps, g), call.limit, work.g)) return left_alone<T>();
+    if (!within<T>(matrix, steps_of<T>(call.steps, g), call.limit, work)) return left_alone<T>();
     l.read(x, g, l.x);
     const LinearGradient<T, std::decay_t<decltype(matrix)>> gradient{matrix, l.b};
     const rule_t<T> rule{steps_of<T>(call.steps, g), call.momentum, call.nesterov};
