@@ -9,6 +9,7 @@ from tables import case_rows, markdown, notes
 
 __all__ = ["fill", "latest", "run_report", "shown"]
 
+RUNS = 3
 BEGIN, END = "<!-- results: begin (python -P bench report) -->", "<!-- results: end -->"
 NOTE = """Times are medians with quartiles. A ratio is the median, with quartiles, of a rival's time divided by that of pyblo's run that
 followed it. The error is the worst ‖x − x*‖ / ‖x*‖ against a reference in longdouble, or in float64 refined by longdouble
@@ -52,7 +53,7 @@ def run_report(run):
 
 
 def latest(folder):
-    """Return the complete runs of the latest date and machine class, oldest first, as (name, run)."""
+    """Return the complete runs of the latest date and machine class, the last three of them, oldest first, as (name, run)."""
     found = []
     for path in Path(folder).glob("*.json"):
         run = json.loads(path.read_text())
@@ -62,7 +63,7 @@ def latest(folder):
         raise SystemExit(f"no complete run in {folder}: run `make bench` first")
     found.sort(key=lambda pair: pair[1]["date"])
     day, kind = (found[-1][1][key] for key in ("date", "machine"))
-    return [(name, run) for name, run in found if run["date"][:10] == day[:10] and run["machine"]["class"] == kind["class"]]
+    return [(name, run) for name, run in found if run["date"][:10] == day[:10] and run["machine"]["class"] == kind["class"]][-RUNS:]
 
 
 def fill(page, folder):
