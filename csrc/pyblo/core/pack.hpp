@@ -210,15 +210,16 @@ template <class V, int... J> inline auto joined(V a, V b, std::integer_sequence<
 
 // a converted to the vector V of as many elements
 template <class V, class U> inline V converted(U a) {
-#if defined(__AVX512F__)  // GCC 12 converts a register of 64 bytes in four parts
+#if defined(__AVX512F__)  // GCC 12 converts a register of 64 bytes in four parts; and warns of its own intrinsics without a mask
+  constexpr __mmask8 all = 0xff;
   constexpr bool real = std::is_floating_point_v<std::remove_reference_t<decltype(a[0])>>;
   if constexpr (sizeof(V) == 64 && sizeof(U) == 32) {
-    if constexpr (real) return V(_mm512_cvtps_pd(__m256(a)));
-    else return V(_mm512_cvtepi32_epi64(__m256i(a)));
+    if constexpr (real) return V(_mm512_maskz_cvtps_pd(all, __m256(a)));
+    else return V(_mm512_maskz_cvtepi32_epi64(all, __m256i(a)));
   }
   if constexpr (sizeof(V) == 32 && sizeof(U) == 64) {
-    if constexpr (real) return V(_mm512_cvtpd_ps(__m512d(a)));
-    else return V(_mm512_cvtepi64_epi32(__m512i(a)));
+    if constexpr (real) return V(_mm512_maskz_cvtpd_ps(all, __m512d(a)));
+    else return V(_mm512_maskz_cvtepi64_epi32(all, __m512i(a)));
   }
 #endif
   return __builtin_convertvector(a, V);
