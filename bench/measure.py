@@ -102,6 +102,8 @@ def compete(builders, baseline, rounds, budget):
     ours = next((one for one in found if one.name == baseline and one.entry), None)
     rivals = [one for one in found if one is not ours and one.entry]
     pairs = {id(one): count_rounds(one, ours, rounds, budget) for one in rivals}
+    for one in found:
+        one.processors.clear()  # those of the calls that compiled
     gc.collect()
     gc.disable()
     try:

@@ -12,13 +12,9 @@ template <class T> struct Symmetric {
   index n;
 
   static constexpr index height = 4;
+  // Where a block of rows begins
   static index first_of(index block) { return height * height * block * (block + 1) / 2; }
   static index storage(index n) { return first_of(n / height) + n % height * n; }
-  // Where a_ij is, j ≤ i or in the block on the diagonal
-  static index place(index i, index j, index n) {
-    const index block = i / height, rows = n - block * height < height ? n - block * height : height;
-    return first_of(block) + j * rows + i % height;
-  }
 
   index size() const { return n; }
   index madds() const { return n * n; }
