@@ -1,4 +1,4 @@
-"""Loops whose outer objective has few held-out rows: the matrix that their spectral hypergradients prepare, against the loop written out."""
+"""Loops whose outer objective has few held-out rows: the matrix that spectral hypergradients prepare, against the loop written out."""
 import numpy as np
 import pytest
 
