@@ -10,6 +10,8 @@ from .status import Status
 
 __all__ = ["Operator", "Stack", "solve_info", "systems"]
 
+_ROUNDING = {dtype.itemsize: 100 * float(np.finfo(dtype).eps) for dtype in FLOATS}
+
 
 class Stack:
     """Dense symmetric systems: A (n, n) or (count, n, n), b (count, n), and the batch's axes.
@@ -33,7 +35,7 @@ class Stack:
     @property
     def max_asymmetry(self):
         """The largest |A − Aᵀ| over |A| that is taken for rounding."""
-        return 100 * float(np.finfo(self.b.dtype).eps)
+        return _ROUNDING[self.b.itemsize]
 
     def vectors(self, name, value):
         """Return an argument shaped like b, or one for all, as (count, n)."""
@@ -149,10 +151,11 @@ class Operator:
 
 def systems(A, b):
     """Return the systems A x = b as a Stack or an Operator, or raise an error that names the argument."""
-    if type(A) is np.ndarray is type(b) and A.ndim == 2 and b.ndim == 1 and A.dtype == b.dtype and A.dtype in FLOATS:
-        n = b.shape[0]  # the plain case, without a copy
-        if A.shape == (n, n) and A.dtype.isnative and A.flags.carray and b.flags.carray:
-            return Stack(A, b.reshape(1, n), ())
+    if type(A) is np.ndarray is type(b) and A.dtype == b.dtype and A.dtype in FLOATS and A.ndim == b.ndim + 1 > 1:
+        batch, n = b.shape[:-1], b.shape[-1]  # the plain case: each has its own, as the core takes them
+        if A.shape == (*batch, n, n) and A.dtype.isnative and A.flags.carray and b.flags.carray:
+            count = math.prod(batch)
+            return Stack(A.reshape(count, n, n) if batch else A, b.reshape(count, n), batch)
     if hasattr(A, "tocsr"):
         return _sparse(A, as_array("b", b))
     if callable(A) or hasattr(A, "matvec"):

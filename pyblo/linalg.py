@@ -147,7 +147,7 @@ def gradient_descent(A, b, x0=None, *, steps=None, step=None, momentum=0.0, nest
 
 
 def _solution(s, report):
-    return report[0].reshape(*s.batch, -1) if report[0].size else report[0].reshape(*s.batch, report[0].shape[-1])
+    return report[0].reshape(*s.batch, s.b.shape[-1])
 
 
 def _within_limits(s, step, count, factor, solve, *first, **rest):

@@ -63,8 +63,9 @@ class Status(enum.IntEnum):
         >>> Status.STOPPED.explain("3 steps")
         'Stopped by the callback (3 steps); to go on, start again from this result.'
         """
+        cause, remedy = _TEXT[self]
         numbers = f" ({numbers})" if numbers else ""
-        return f"{self.cause}{numbers}; {self.remedy}." if self.remedy else f"{self.cause}{numbers}."
+        return f"{cause}{numbers}; {remedy}." if remedy else f"{cause}{numbers}."
 
 
 _TEXT = {  # cause, remedy; the numbers come between

@@ -1,6 +1,9 @@
-// What the processor keeps near, and how wide it works: this decides how many problems go side by side, and no bit of a result.
+// What the processor keeps near, how wide it works and what it does slowly: this decides how a result is made, and no bit of it.
 #pragma once
 #include <unistd.h>
+
+#include <fstream>
+#include <string>
 
 #include "pyblo/core/types.hpp"
 
@@ -25,6 +28,20 @@ inline bool stays_in_cache(index bytes) { return bytes <= second_level_cache() +
 inline bool halves_wide_registers() {
 #if defined(__x86_64__)
   return __builtin_cpu_is("amdfam19h");
+#else
+  return false;
+#endif
+}
+
+// Whether the processor gathers what lies apart in memory as fast as it loads it: not where that is guarded against data sampling
+inline bool gathers_fast() {
+#if defined(__linux__)
+  static const bool fast = [] {
+    std::string guard;
+    std::ifstream("/sys/devices/system/cpu/vulnerabilities/gather_data_sampling") >> guard;
+    return guard != "Mitigation:";
+  }();
+  return fast;
 #else
   return false;
 #endif

@@ -5,6 +5,8 @@
 #include <stdexcept>
 
 #include "pyblo/core/pack.hpp"
+#include "pyblo/host/cache.hpp"
+#include "pyblo/host/gather.hpp"
 
 namespace pyblo {
 namespace {
@@ -262,7 +264,7 @@ template <class T, class I> void sparse(const Csr<T, I>& phi, index vectors, con
   constexpr index most_rows = 4096;
   sweep_sparse(phi, 1, most_rows, call, [&](index first, index last, T* y) {
     T r[most_rows];  // of all rows before y is touched: the two vectors take turns in the second-level cache
-    for (index i = first; i < last; ++i) r[i - first] = phi.dot_row(Solo{}, i, call.v);
+    for (index i = first; i < last; ++i) r[i - first] = gathers_fast() ? gathered_dot(phi, i, call.v) : phi.dot_row(Solo{}, i, call.v);
     for (index i = first; i < last; ++i) phi.add_row(Solo{}, i, call.weights ? r[i - first] * call.weights[i] : r[i - first], y);
   }, [&](index begin, index end) { add_shift(call.shifts, call.v, call.y, begin, end); }, pulse);
 }

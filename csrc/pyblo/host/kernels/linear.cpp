@@ -68,7 +68,8 @@ template <class T> void write(const Report<T>& r, Group g, const Answers& out) {
 }
 
 // Brings the matrices of groups into the cache in one stream, as a prefetcher likes it: packing jumps from matrix to matrix, and waited
-// for memory twice as long. The next group's come beside the products of this one, a row of each matrix with each product.
+// for memory twice as long. The next group's come beside the products of this one, a row of each matrix with each product; its right-hand
+// sides, which are few bytes, at once.
 template <class R> class Ahead {
  public:
   Ahead(const Systems<R>& systems, index working_memory) : systems_(systems), working_memory_(working_memory) {}
@@ -85,15 +86,19 @@ template <class R> class Ahead {
   // Lets the pulse fetch those of a group, where they find room
   void expect(Group g, Pulse& pulse) const {
     const Prefetch whole = matrices(g);
-    if (working_memory_ + (whole.end - whole.at) <= second_level_cache() / 2) pulse.next = whole;
+    if (working_memory_ + (whole.end - whole.at) > second_level_cache() / 2) return;
+    pulse.next = whole;
+    const char* const b = bytes(systems_.b + g.first * systems_.n);
+    Prefetch{b, b + g.live * row(), g.live * row()}();
   }
 
  private:
   Prefetch matrices(Group g) const {
     const R* const at = systems_.a + g.first * systems_.stride;
-    const auto byte = [](const R* p) { return reinterpret_cast<const char*>(p); };
-    return {byte(at), byte(at + g.live * systems_.stride), g.live * systems_.n * index(sizeof(R))};
+    return {bytes(at), bytes(at + g.live * systems_.stride), g.live * row()};
   }
+  index row() const { return systems_.n * index(sizeof(R)); }
+  static const char* bytes(const R* p) { return reinterpret_cast<const char*>(p); }
 
   const Systems<R>& systems_;
   index working_memory_;
