@@ -21,6 +21,15 @@ inline index second_level_cache() {
   return 1 << 20;
 }
 
+// The third-level cache in bytes; none where the system does not say
+inline index third_level_cache() {
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+  static const index bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return 0;
+}
+
 // Whether what is read again and again, so many bytes, mostly stays there: half as much again costs little
 inline bool stays_in_cache(index bytes) { return bytes <= second_level_cache() + second_level_cache() / 2; }
 

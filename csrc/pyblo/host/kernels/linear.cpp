@@ -134,7 +134,8 @@ void solve_packs(const Systems<R>& systems, const Answers& out, const Layout& la
 // In packs of two registers while the matrices stay in the first-level cache: what an iteration does beside the product is chains of
 // operations, and two of them wait side by side. In packs of one register, or of half a register, while they stay in the second-level
 // cache: the most lanes, but registers of 64 bytes only where half the cache is left to the rest, and where a processor works on them by
-// halves only in the first level. And else one by one.
+// halves only in the first level. In packs of half a register too while those of all threads stay in half the third level, for a triangle
+// is half of what a problem alone reads from there. And else one by one.
 template <class R, class Layout, class Run>
 void solve_all(const Systems<R>& systems, const Answers& out, const Layout& layout, const Run& run, Pulse& pulse) {
   using Half = Pack<R, widest<R> / 2>;
@@ -147,8 +148,11 @@ void solve_all(const Systems<R>& systems, const Answers& out, const Layout& layo
       return solve_packs<Two>(systems, out, layout, run, pulse);
   if (register_bytes == 64 ? one <= (halves_wide_registers() ? first_level_share : second_level_cache() / 2) : stays_in_cache(one))
     return solve_packs<Lanes<R>>(systems, out, layout, run, pulse);
-  if constexpr (widest<R> >= 4)
-    if (stays_in_cache(bytes(static_cast<Half*>(nullptr)))) return solve_packs<Half>(systems, out, layout, run, pulse);
+  if constexpr (widest<R> >= 4) {
+    const index half = bytes(static_cast<Half*>(nullptr)), threads = num_threads();
+    if (stays_in_cache(half) || (half * threads <= third_level_cache() / 2 && systems.count >= Scalar<Half>::lanes * threads))
+      return solve_packs<Half>(systems, out, layout, run, pulse);
+  }
   solve_packs<R>(systems, out, layout, run, pulse);
 }
 
