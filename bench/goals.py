@@ -85,9 +85,10 @@ def gram(found):
     for rows, columns in ((60000, 784), (200000, 100), (5000, 10000)):
         title = f"gram_hvp dense {rows}×{columns}"
         one, many = (dict(rows=rows, columns=columns, vectors=vectors) for vectors in (1, 16))
-        part, bound = found.fraction("gram_dense", "memory", **one), found.fraction("gram_dense", **one)
+        part = found.ratio("gram_dense", ("reading Φ",), rows=rows, columns=columns, what="reading")
+        bound = found.fraction("gram_dense", **one)
         yield goal(title, "≥ 1.5× NumPy", found.ratio("gram_dense", ("NumPy",), **one), 1.5, bound)
-        yield goal(title, "≥ 85 % of the read bandwidth", part, 0.85, bound)
+        yield goal(title, "≥ 85 % of the read bandwidth, read in turn", part, 0.85, bound)
         yield goal(title, "16 vectors ≥ 1× the two GEMMs", found.ratio("gram_dense", ("NumPy",), **many), 1.0,
                    found.fraction("gram_dense", **many))
     for vectors in (1, 20):

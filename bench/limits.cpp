@@ -1,53 +1,23 @@
 // The physical limits of this machine: FMA rate and read bandwidth, on one thread and on several.
 //   limits <name> <most threads> <bytes>...      one line per limit: "fma <name> <dtype> <threads> <GFLOP/s>",
 //   "clock <name> - 1 <GHz>", "read <bytes> <register bytes> <threads> <GB/s>". Best of several.
-#include <algorithm>
-#include <barrier>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <thread>
-#include <vector>
 
-#if defined(__AVX512F__)
-constexpr int width = 64;
-#elif defined(__AVX2__)
-constexpr int width = 32;
-#else
-constexpr int width = 16;
-#endif
+#include "reading.hpp"
 
 constexpr long private_cache = 4 << 20;  // up to here `bytes` are per thread: each has its own L1 and L2
 
-template <class R> struct Vector { typedef R type __attribute__((vector_size(width))); };
-
 #if defined(__x86_64__)
-#define KEEP(v) asm volatile("" : "+x"(v))
 #define STEP(i) asm volatile("add %0, %0" : "+r"(i))
 #else
-#define KEEP(v) asm volatile("" : "+w"(v))
 #define STEP(i) asm volatile("add %0, %0, %0" : "+r"(i))
 #endif
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-// The shortest time from the first start to the last end of `threads` workers that do body(worker)
-template <class F> double best(int threads, int rounds, F body) {
-  double least = 1e300;
-  for (int round = 0; round < rounds; ++round) {
-    std::barrier gate(threads);
-    std::vector<double> starts(threads), ends(threads);
-    std::vector<std::thread> workers;
-    for (int t = 0; t < threads; ++t)
-      workers.emplace_back([&, t] {
-        gate.arrive_and_wait();
-        starts[t] = now();
-        body(t);
-        ends[t] = now();
-      });
-    for (auto& worker : workers) worker.join();
-    least = std::min(least, *std::max_element(ends.begin(), ends.end()) - *std::min_element(starts.begin(), starts.end()));
-  }
+// The shortest of several times that run() takes
+template <class F> double best(int rounds, F run) {
+  double least = run();
+  for (int round = 1; round < rounds; ++round) least = std::min(least, run());
   return least;
 }
 
@@ -56,7 +26,7 @@ template <class R> double fma_rate(int threads) {
   using V = typename Vector<R>::type;
   constexpr long steps = 4'000'000;
   constexpr int chains = 12;
-  const double seconds = best(threads, 7, [](int) {
+  const auto run = [](int) {
     V a[chains], b = V{} + R(0.999999), c = V{} + R(1e-6);
     KEEP(b);
     KEEP(c);
@@ -69,39 +39,28 @@ template <class R> double fma_rate(int threads) {
         KEEP(a[j]);
       }
     }
-  });
-  return 2e-9 * steps * chains * (width / sizeof(R)) * threads / seconds;
+  };
+  return 2e-9 * steps * chains * (width / sizeof(R)) * threads / best(7, [&] { return together(threads, run); });
 }
 
 // A chain of additions of one cycle each (of a register: constants some processors add for nothing)
 double clock_rate() {
   constexpr long steps = 20'000'000;
-  return 1e-9 * steps * 8 / best(1, 7, [](int) {
-           long x = 1;
-           for (long i = 0; i < steps; ++i) {
-             STEP(x); STEP(x); STEP(x); STEP(x);
-             STEP(x); STEP(x); STEP(x); STEP(x);
-           }
-         });
+  const auto run = [](int) {
+    long x = 1;
+    for (long i = 0; i < steps; ++i) {
+      STEP(x); STEP(x); STEP(x); STEP(x);
+      STEP(x); STEP(x); STEP(x); STEP(x);
+    }
+  };
+  return 1e-9 * steps * 8 / best(7, [&] { return together(1, run); });
 }
 
-// GB/s of reading `bytes` (each thread has its own part), as often as it takes to read 256 MiB
+// GB/s of reading `bytes`, as often as it takes to read 256 MiB
 double read_rate(const char* data, long bytes, int threads) {
-  using V = Vector<double>::type;
-  constexpr int chains = 8;
-  const long part = bytes / threads / (chains * width) * chains, passes = std::max(1L, (256L << 20) / bytes);
-  const double seconds = best(threads, 5, [=](int t) {
-    const V* p = reinterpret_cast<const V*>(data) + t * part;
-    V s[chains] = {};
-    for (long pass = 0; pass < passes; ++pass)
-      for (long i = 0; i < part; i += chains)
-#pragma GCC unroll 8
-        for (int j = 0; j < chains; ++j) {
-          s[j] += p[i + j];
-          KEEP(s[j]);
-        }
-  });
-  return 1e-9 * part * width * threads * passes / seconds;
+  const long passes = std::max(1L, (256L << 20) / bytes);
+  const Reading reading(data, bytes, threads);
+  return 1e-9 * reading.bytes() * passes / best(5, [&] { return reading.seconds(passes); });
 }
 
 int main(int count, char** arguments) {

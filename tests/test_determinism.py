@@ -15,10 +15,10 @@ from pyblo import CG, Damped, Exact, GradientDescent, Identity, Neumann, Status,
 
 DTYPES = (np.float64, np.float32)
 THREADS = (1, 2, 3, 4, 7, 8)
-BATCHES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 40, 64, 97, 102)  # the last two as packs of two registers, on one thread and on two
+BATCHES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 40, 64, 97, 102)  # the last two as packs of two registers
 SIZES = (*range(1, 19), 31, 32, 33, 40, 47, 55, 63, 64, 65, 70, 91, 130)
-LARGE = {219: 5, 220: 5, 260: 5, 311: 9, 312: 9, 441: 9, 442: 9}  # up to which packs of 64, 32 and 16 bytes fill one and a half MiB, and
-# one more: so many that packs beyond it are worth it too
+# Up to which packs of 64, 32 and 16 bytes fill one and a half MiB, and one more; nine are enough for packs beyond it too
+LARGE = {219: 5, 220: 5, 260: 5, 311: 9, 312: 9, 441: 9, 442: 9}
 
 
 @pytest.fixture(autouse=True)

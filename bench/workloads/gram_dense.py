@@ -1,5 +1,6 @@
-"""ΦᵀΦv with a dense Φ, float64, for one vector and for sixteen."""
+"""ΦᵀΦv with a dense Φ, float64, for one vector and for sixteen; and one vector beside merely reading Φ."""
 import numpy as np
+import reading
 import rivals
 import roofline
 from case import Case
@@ -26,3 +27,6 @@ def cases(scale):
             v = rng.standard_normal(columns if vectors == 1 else (columns, vectors))
             yield Case(f"{rows} × {columns}, {vectors} vector{'s' * (vectors > 1)}", rivals.builders("gram", Phi, v),
                        {"rows": rows, "columns": columns, "vectors": vectors}, reference(Phi, v), roofline.gram(Phi.size, vectors, 8))
+            if vectors == 1:
+                alone = {"pyblo": rivals.builders("gram", Phi, v)["pyblo"], "reading Φ": lambda Phi=Phi: reading.entries(Phi)}
+                yield Case(f"{rows} × {columns}, 1 vector, beside reading Φ", alone, {"rows": rows, "columns": columns, "what": "reading"})
