@@ -23,7 +23,7 @@ class Logistic(pyblo.Problem):
     def hessian(self, u, w):
         s = expit(self.X @ w)
         weights = s * (1 - s) / len(self.X)
-        apply = lambda v: self.X.T @ (weights * (self.X @ v)) + np.exp(u) * v  # noqa: E731
+        apply = lambda v: self.X.T @ (weights * (self.X @ v)) + np.exp(u) * v
         return LinearOperator((w.size, w.size), matvec=apply, rmatvec=apply, dtype=w.dtype)
 
     def cross(self, u, w):

@@ -66,6 +66,13 @@ template <int Count, int K = 0, class F> [[gnu::always_inline]] inline void unro
   }
 }
 
+// f.operator()<count>() for a count below Limit that is known only now; nothing for 0
+template <int Limit, class F> [[gnu::always_inline]] inline void with_count(index count, const F& f) {
+  unrolled<Limit - 1>([&]<int K>() {
+    if (count == K + 1) f.template operator()<K + 1>();
+  });
+}
+
 template <class T> inline T larger(T a, T b) { return select(a > b, a, b); }
 
 // 2^-e with a·2^-e in [1, 2): scaling by it is exact. Zero and the ends of the range give a power that stays normal.

@@ -134,11 +134,7 @@ template <class T> class SymmetricPacking {
  private:
   template <class Compare> void pass(const Compare& compare) const {
     const index whole = n_ / height * height;
-    switch (n_ - whole) {
-      case 3: block<3>(whole, compare); break;
-      case 2: block<2>(whole, compare); break;
-      case 1: block<1>(whole, compare); break;
-    }
+    with_count<height>(n_ - whole, [&]<int Count>() { block<Count>(whole, compare); });
     for (index r = whole; (r -= height) >= 0;) block<height>(r, compare);
   }
   // The rows r … r + Count − 1
@@ -156,9 +152,7 @@ template <class T> class SymmetricPacking {
     });
     index j = r + Count;
     for (; j + height <= n; j += height) above<Count, height>(r, j, compare);
-    if (n - j == 3) above<Count, 3>(r, j, compare);
-    if (n - j == 2) above<Count, 2>(r, j, compare);
-    if (n - j == 1) above<Count, 1>(r, j, compare);
+    with_count<height>(n - j, [&]<int Width>() { above<Count, Width>(r, j, compare); });
   }
   // Columns j … of these rows, which are rows below the diagonal
   template <int Count, int Width, class Compare> void above(index r, index j, const Compare& compare) const {

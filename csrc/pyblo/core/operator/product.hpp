@@ -46,16 +46,7 @@ template <class T, class V> void multiply_rows(const T* a, index rows, index col
   while (rows >= 12 || rows == 8) take.template operator()<8>();
   if (rows > 10) take.template operator()<6>();
   if (rows > 8) take.template operator()<5>();
-  switch (rows) {
-    case 7: return take.template operator()<7>();
-    case 6: return take.template operator()<6>();
-    case 5: return take.template operator()<5>();
-    case 4: return take.template operator()<4>();
-    case 3: return take.template operator()<3>();
-    case 2: return take.template operator()<2>();
-    case 1: return take.template operator()<1>();
-    default: return;
-  }
+  with_count<8>(rows, take);
 }
 
 #if !defined(__CUDACC__)

@@ -32,9 +32,7 @@ template <class T> struct Symmetric {
     const T* p = a;
     index i = 0;
     for (; i + height <= n; i += height) p = rows<height>(f, p, i, x, y);
-    if (n - i == 1) rows<1>(f, p, i, x, y);
-    if (n - i == 2) rows<2>(f, p, i, x, y);
-    if (n - i == 3) rows<3>(f, p, i, x, y);
+    with_count<height>(n - i, [&]<int Count>() { rows<Count>(f, p, i, x, y); });
   }
 
  private:
