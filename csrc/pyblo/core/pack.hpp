@@ -208,6 +208,23 @@ template <class V, int... J> inline auto joined(V a, V b, std::integer_sequence<
   return __builtin_shufflevector(a, b, J...);
 }
 
+// The halving tree of Solo::sum over the lanes of a, from those that are D apart on
+template <int D, class R, int N, int... J> inline R halving_lanes(Pack<R, N> a, std::integer_sequence<int, J...> places) {
+  if constexpr (D == 0)
+    return a.v[0];
+  else
+    return halving_lanes<D / 2>(a + Pack<R, N>(__builtin_shufflevector(a.v, a.v, (J + D) % N...)), places);
+}
+// The same over the registers s, one beside the other, and then over the lanes of what is left
+template <int Registers, class R, int N> inline R halving_sum(Pack<R, N>* s) {
+  if constexpr (Registers > 1) {
+    unrolled<Registers / 2>([&]<int C>() { s[C] = s[C] + s[C + Registers / 2]; });
+    return halving_sum<Registers / 2>(s);
+  } else {
+    return halving_lanes<N / 2>(s[0], std::make_integer_sequence<int, N>());
+  }
+}
+
 // a converted to the vector V of as many elements
 template <class V, class U> inline V converted(U a) {
 #if defined(__AVX512F__)  // GCC 12 converts a register of 64 bytes in four parts; and warns of its own intrinsics without a mask

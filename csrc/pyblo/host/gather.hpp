@@ -7,17 +7,6 @@
 
 namespace pyblo {
 
-// The halving tree over the lanes of a
-template <class R, int N> inline R add_lanes(Pack<R, N> a) {
-  if constexpr (N == 2) {
-    return a.v[0] + a.v[1];
-  } else {
-    constexpr auto places = std::make_integer_sequence<int, N / 2>();
-    using Half = Pack<R, N / 2>;
-    return add_lanes(Half(part<0>(a.v, places)) + Half(part<N / 2>(a.v, places)));
-  }
-}
-
 #if defined(__AVX512F__)
 // x[c[l]] in the lanes l of the mask, zero in the others
 inline Pack<double, 8> gather(const double* x, const int* c, unsigned mask) {
@@ -51,9 +40,7 @@ template <class T, class I> inline T gathered_dot(const Csr<T, I>& phi, index i,
     index p = phi.starts[i];
     for (; p + terms <= end; p += terms) add(p, ~0u);
     if (p < end) add(p, (1u << (end - p)) - 1);
-    unrolled<registers / 2>([&]<int K>() { s[K] = s[K] + s[K + registers / 2]; });
-    if constexpr (registers == 4) s[0] = s[0] + s[1];
-    return add_lanes(s[0]);
+    return halving_sum<registers>(s);
   } else {
     return phi.dot_row(Solo{}, i, x);
   }

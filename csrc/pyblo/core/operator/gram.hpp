@@ -52,7 +52,7 @@ template <class T, class V> class RowBlocks {
         sum = madd(full ? load(p) : select(inside_, load_rest(p), Register(V(-0.0))), xc, sum);  // −0·0 adds nothing
       });
     });
-    unrolled<Count>([&]<int K>() { r[K] = total<width>(s + K * width); });
+    unrolled<Count>([&]<int K>() { r[K] = halving_sum<width>(s + K * width); });
   }
 
   // y += Σ_k r_k φ_k, ascending
@@ -91,21 +91,6 @@ template <class T, class V> class RowBlocks {
     T copy[lanes] = {};
     for (index j = 0; p + j < end_; ++j) copy[j] = p[j];
     return load(copy);
-  }
-  // The halving tree over so many registers, and then over the lanes of one
-  template <int Registers> static V total(Register* s) {
-    if constexpr (Registers > 1) {
-      unrolled<Registers / 2>([&]<int C>() { s[C] = s[C] + s[C + Registers / 2]; });
-      return total<Registers / 2>(s);
-    } else {
-      return total_of_lanes<lanes / 2>(s[0], std::make_integer_sequence<int, lanes>());
-    }
-  }
-  template <int D, int... J> static V total_of_lanes(Register a, std::integer_sequence<int, J...> places) {
-    if constexpr (D == 0)
-      return a.v[0];
-    else
-      return total_of_lanes<D / 2>(a + Register(__builtin_shufflevector(a.v, a.v, (J + D) % lanes...)), places);
   }
   static void ask(const void* p) { __builtin_prefetch(p, 0, 2); }  // into the second level of cache
   template <int Bytes> static void request(const char*& ahead) {

@@ -262,9 +262,10 @@ template <class T, class I> void sparse(const Csr<T, I>& phi, index vectors, con
         for (index j = begin; j < end; ++j) call.y[j] = madd(call.shifts[j / vectors], call.v[j], call.y[j]);
     }, pulse);
   constexpr index most_rows = 4096;
+  const bool gathers = gathers_fast();
   sweep_sparse(phi, 1, most_rows, call, [&](index first, index last, T* y) {
     T r[most_rows];  // of all rows before y is touched: the two vectors take turns in the second-level cache
-    for (index i = first; i < last; ++i) r[i - first] = gathers_fast() ? gathered_dot(phi, i, call.v) : phi.dot_row(Solo{}, i, call.v);
+    for (index i = first; i < last; ++i) r[i - first] = gathers ? gathered_dot(phi, i, call.v) : phi.dot_row(Solo{}, i, call.v);
     for (index i = first; i < last; ++i) phi.add_row(Solo{}, i, call.weights ? r[i - first] * call.weights[i] : r[i - first], y);
   }, [&](index begin, index end) { add_shift(call.shifts, call.v, call.y, begin, end); }, pulse);
 }
