@@ -91,7 +91,7 @@ asan: $(VENV)/.test ## the tests under the address and undefined-behaviour sanit
 # Clang where there is one: its runtime is the newer. A child of fork has threads again, which is what the pool must get right.
 TSAN_CXX ?= $(firstword $(foreach name,clang++ clang++-19 clang++-16 clang++-14,$(shell command -v $(name))) $(CXX))
 tsan: export TSAN_OPTIONS := die_after_fork=0:halt_on_error=1
-TSAN = $(TSAN_CXX) -std=c++20 -O1 -g -fsanitize=thread -ffp-contract=fast -Wno-psabi -pthread -Icsrc
+TSAN = $(TSAN_CXX) -std=c++20 -O1 -g -fsanitize=thread -ffp-contract=off -Wno-psabi -pthread -Icsrc
 tsan: ## the thread pool and the batch driver under the thread sanitizer
 	mkdir -p build/tsan
 	$(TSAN) tests/core/pool.cpp csrc/pyblo/host/threads.cpp -o build/tsan/pool

@@ -182,12 +182,29 @@ template <class R, int N, class F> inline Pack<R, N> lanewise(Pack<R, N> a, F f)
     for (int i = 0; i < N; ++i) a.v[i] = f(R(a.v[i]));
   return a;
 }
-template <int N> inline Pack<double, N> fused(Pack<double, N> a, Pack<double, N> b, Pack<double, N> c) {
-  if constexpr (wider_than_register<double, N>)
+// By the machine's own instruction where it has one for such a register
+template <class R, int N> inline Pack<R, N> fused(Pack<R, N> a, Pack<R, N> b, Pack<R, N> c) {
+  using P [[maybe_unused]] = Pack<R, N>;
+  if constexpr (wider_than_register<R, N>) {
     return {fused(a.low, b.low, c.low), fused(a.high, b.high, c.high)};
-  else
-    for (int i = 0; i < N; ++i) c.v[i] = fused(a.v[i], b.v[i], c.v[i]);
-  return c;
+  } else {
+#if defined(__FMA__)
+    if constexpr (P::bytes == 16 && sizeof(R) == 8) return P(_mm_fmadd_pd(a.v, b.v, c.v));
+    if constexpr (P::bytes == 16 && sizeof(R) == 4) return P(_mm_fmadd_ps(a.v, b.v, c.v));
+    if constexpr (P::bytes == 32 && sizeof(R) == 8) return P(_mm256_fmadd_pd(a.v, b.v, c.v));
+    if constexpr (P::bytes == 32 && sizeof(R) == 4) return P(_mm256_fmadd_ps(a.v, b.v, c.v));
+#endif
+#if defined(__AVX512F__)
+    if constexpr (P::bytes == 64 && sizeof(R) == 8) return P(_mm512_fmadd_pd(a.v, b.v, c.v));
+    if constexpr (P::bytes == 64 && sizeof(R) == 4) return P(_mm512_fmadd_ps(a.v, b.v, c.v));
+#endif
+#if defined(__aarch64__)
+    if constexpr (P::bytes == 16 && sizeof(R) == 8) return P(vfmaq_f64(c.v, a.v, b.v));
+    if constexpr (P::bytes == 16 && sizeof(R) == 4) return P(vfmaq_f32(c.v, a.v, b.v));
+#endif
+    for (int i = 0; i < N; ++i) c.v[i] = fused(R(a.v[i]), R(b.v[i]), R(c.v[i]));
+    return c;
+  }
 }
 template <class R, int N> inline Pack<R, N> magnitude(Pack<R, N> a) { return select(a < Pack<R, N>(0), -a, a); }
 template <class R, int N> inline Pack<R, N> square_root(Pack<R, N> a) {

@@ -23,12 +23,25 @@ template <> struct Limits<float> { static constexpr float epsilon = 0x1p-23f, fl
 template <class T> inline constexpr real_t<T> epsilon = Limits<real_t<T>>::epsilon;
 template <class T> inline constexpr real_t<T> floor_of_squares = Limits<real_t<T>>::floor;
 
-// a·b + c, rounded once where the machine has fma. Every multiply-add of the core is written with it, and no sum of two
-// products is: then the compiler has no choice of what to contract, and all forms of an algorithm give the same bits.
-template <class T> inline T madd(T a, T b, T c) { return a * b + c; }
+// Whether the machine rounds a·b + c once
+#if defined(__FMA__) || defined(__FP_FAST_FMA) || defined(__aarch64__) || defined(__CUDACC__)
+inline constexpr bool has_fma = true;
+#else
+inline constexpr bool has_fma = false;
+#endif
 
 // a·b + c rounded once on every machine, in software where it has no fma
 inline double fused(double a, double b, double c) { return fma(a, b, c); }
+inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
+
+// a·b + c, rounded once where the machine does that. Every multiply-add of the core is written with it, and compilers may contract
+// nothing else, so that all forms of an algorithm give the same bits.
+template <class T> inline T madd(T a, T b, T c) {
+  if constexpr (has_fma)
+    return fused(a, b, c);
+  else
+    return a * b + c;
+}
 
 template <class T> inline T select(bool m, T a, T b) { return m ? a : b; }
 inline bool any(bool m) { return m; }

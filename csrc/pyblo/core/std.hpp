@@ -4,7 +4,9 @@
 #include <math.h>
 #include <type_traits>
 #include <utility>
-#if defined(__AVX2__)
+#if defined(__AVX2__) || defined(__FMA__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 #endif
