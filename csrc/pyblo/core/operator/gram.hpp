@@ -12,8 +12,9 @@ template <class V> inline constexpr bool is_real = false;
 template <> inline constexpr bool is_real<float> = true;
 template <> inline constexpr bool is_real<double> = true;
 
-// What is asked for from memory while the rows at hand are in the cache: of short rows, what lies 32 KiB ahead; of long ones, which
-// the processor foresees by itself, the first parts of the next four.
+// What is asked for from memory while the rows at hand are in the cache: of rows of at most 16 KiB, every line that lies 64 KiB ahead
+// (without two of the fifty of four rows of 100 doubles, they take 1.7 times as long); of longer ones, which the processor foresees by
+// itself, the first parts of the next four.
 enum class Ahead { far, starts };
 
 // Four rows of Φ against x, and onto y, in registers: y is loaded and stored once for all of them. Every sum has the shape it has
@@ -25,7 +26,11 @@ template <class T, class V> class RowBlocks {
     for (int j = 0; j < 32; ++j) rest_[j] = whole + j < n ? x[whole + j] : V(0);
     for (int j = 0; j < lanes; ++j) inside_.v[j] = j < n % lanes ? -1 : 0;
     for (index j = 0; j < n; ++j) y[j] = V(0);
+    const index lines = n * index(sizeof(T)) / 16, parts = (n + lanes - 1) / lanes;  // of four rows, and of y
+    share_ = (select(lines < 64, lines, lines / 2 + 32) + parts / 2) / parts;
   }
+
+  static const char* far_from(const T* phi) { return reinterpret_cast<const char*>(phi) + (64 << 10); }
 
   // r_k = φ_k·x, for the Count rows from phi on
   template <int Count, Ahead Mode> void dots(const T* phi, V* r, const char*& ahead) const {
@@ -35,7 +40,8 @@ template <class T, class V> class RowBlocks {
     unrolled<Count * width>([&]<int I>() { s[I] = Register(0); });
     index i = 0;
     for (; i + 32 <= n; i += 32) {
-      if constexpr (Mode == Ahead::far) request<Count * 16 * int(sizeof(T))>(ahead);
+      if constexpr (Mode == Ahead::far)
+        if (i * index(sizeof(T)) >= 1024) request(Count * sizeof(T) / 4, ahead);  // half; until then, what spread asked for arrives
       unrolled<width>([&]<int C>() {
         const Register xc = load(x + i + C * lanes);
         unrolled<Count>([&]<int K>() { s[K * width + C] = madd(load(phi + K * n + i + C * lanes), xc, s[K * width + C]); });
@@ -59,18 +65,21 @@ template <class T, class V> class RowBlocks {
   template <int Count, Ahead Mode> void spread(const T* phi, const V* r, const char*& ahead) {
     const index n = n_;
     V* const y = y_;
+    const index share = share_;
     Register factor[Count];
     unrolled<Count>([&]<int K>() { factor[K] = Register(r[K]); });
     index j = 0;
     for (; j + lanes <= n; j += lanes) {
       if constexpr (Mode == Ahead::far)
-        request<Count * lanes * int(sizeof(T)) / 2>(ahead);
+        request(share, ahead);
       else
         ask(phi + (Count + j / lanes % Count) * n + j / lanes / Count * (64 / index(sizeof(T))));
       Register v = load(y + j);
       unrolled<Count>([&]<int K>() { v = madd(load(phi + K * n + j), factor[K], v); });
       store(v, y + j);
     }
+    if constexpr (Mode == Ahead::far)
+      for (const char* const end = far_from(phi + Count * n); ahead < end; ahead += 64) ask(ahead);
     if (j < n) unrolled<Count>([&]<int K>() { y_rest_ = madd(load_rest(phi + K * n + j), factor[K], y_rest_); });
   }
 
@@ -93,15 +102,18 @@ template <class T, class V> class RowBlocks {
     return load(copy);
   }
   static void ask(const void* p) { __builtin_prefetch(p, 0, 2); }  // into the second level of cache
-  template <int Bytes> static void request(const char*& ahead) {
-    for (int b = 0; b < Bytes; b += 64) ask(ahead + b);
-    ahead += Bytes;
+  static void request(index lines, const char*& ahead) {
+    do {
+      ask(ahead);
+      ahead += 64;
+    } while (--lines > 0);
   }
 
   const T* end_;
   index n_;
   const V* x_;
   V* y_;
+  index share_;  // of the lines that dots leaves to spread: how many are asked for at each register of y
   alignas(64) V rest_[32];  // the last x, those that fill no 32
   Mask<V, lanes> inside_;   // the lanes of a register that fills no 32
   Register y_rest_ = Register(0);
@@ -156,7 +168,7 @@ template <class T> struct Gram {
     RowBlocks<T, V> blocks(phi + rows * cols, cols, x, y);
     V energy = V(0);
     index i = 0;
-    if (cols * index(sizeof(T)) <= 4096)
+    if (cols * index(sizeof(T)) <= 16384)
       sweep_rows<4, Ahead::far>(blocks, i, target, energy);
     else
       sweep_rows<4, Ahead::starts>(blocks, i, target, energy);
@@ -169,7 +181,7 @@ template <class T> struct Gram {
   template <int Count, Ahead Mode, class V> void sweep_rows(RowBlocks<T, V>& blocks, index& i, const T* target, V& energy) const {
     for (; i + Count <= rows; i += Count) {
       const T* const block = phi + i * cols;
-      const char* ahead = reinterpret_cast<const char*>(block) + (32 << 10);
+      const char* ahead = blocks.far_from(block);
       V r[Count];
       blocks.template dots<Count, Mode>(block, r, ahead);
       for (int k = 0; k < Count; ++k) r[k] = scale(i + k, target, r[k], energy);
