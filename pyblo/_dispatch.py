@@ -1,4 +1,6 @@
-"""The door to the C++ core."""
+"""The door to the C++ core, and to the kernels of a GPU where the arrays lie on one."""
+import numpy as np
+
 from . import _blas, _core
 
 _core.set_blas(_blas.table)
@@ -6,6 +8,15 @@ _core.set_blas(_blas.table)
 Stop = _core.Stop
 spectral_inner = _core.spectral_inner
 status_codes = _core.status_codes
+
+
+def _home(array):
+    """Return the module that works on an array: the core, or _device, which needs CuPy."""
+    if isinstance(array, np.ndarray):
+        return _core
+    from . import _device
+
+    return _device
 
 
 def core_problem(problem, rows, guard=None):
@@ -27,7 +38,7 @@ def cg(A, b, x0, rtol, atol, max_steps, max_asymmetry):
 
     A matrix whose |A − Aᵀ| over |A| is beyond max_asymmetry is not worked on; the largest such ratio is returned.
     """
-    return _core.cg(A, b, x0, rtol, atol, max_steps, max_asymmetry)
+    return _home(b).cg(A, b, x0, rtol, atol, max_steps, max_asymmetry)
 
 
 def neumann(A, b, terms, step, limit, max_asymmetry):
@@ -35,12 +46,12 @@ def neumann(A, b, terms, step, limit, max_asymmetry):
 
     With a limit other than 0, a system whose step·‖A‖∞ is not below it is left alone, its status RUNNING.
     """
-    return _core.neumann(A, b, terms, step, limit, max_asymmetry)
+    return _home(b).neumann(A, b, terms, step, limit, max_asymmetry)
 
 
 def gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, limit, max_asymmetry):
     """Return the end of a run of each system as cg does; tol < 0 makes all steps, limit as for neumann."""
-    return _core.gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, limit, max_asymmetry)
+    return _home(b).gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, limit, max_asymmetry)
 
 
 def function_operator(dtype, n, apply):

@@ -1,4 +1,4 @@
-"""The border: what a caller passes becomes contiguous float32 or float64 NumPy arrays, or an error that names it."""
+"""The border: what a caller passes becomes contiguous float32 or float64 arrays, or an error that names it."""
 import math
 import os
 
@@ -9,22 +9,29 @@ import scipy.linalg
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def as_array(name, value):
+def as_array(name, value, device=False):
     """Return value as a float32 or float64 ndarray in native byte order, without a copy where it is one already.
 
-    Integers and booleans become float64. Raises TypeError, naming the argument, for anything else.
+    Integers and booleans become float64; where device is true, a CuPy array stays one. Raises TypeError, naming the argument, for
+    anything else.
     """
     if type(value) is np.ndarray and value.dtype in FLOATS and value.dtype.isnative:
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has no single meaning here; pass {name}.filled(...) or drop the masked entries")
     if not isinstance(value, np.ndarray | np.generic) and array_api_compat.is_array_api_obj(value):
+        if device and array_api_compat.is_cupy_array(value):
+            return _real(name, value)
         kind = type(value)
         raise TypeError(f"{name}: got {kind.__module__}.{kind.__name__}; pass a NumPy array (nothing is copied from a device silently)")
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise TypeError(f"{name}: not an array: {error}") from None
+    return _real(name, array)
+
+
+def _real(name, array):
     if array.dtype.kind in "iub":
         return contiguous(array, np.float64, name)
     if array.dtype.kind == "c":
@@ -33,6 +40,28 @@ def as_array(name, value):
     if native not in FLOATS:
         raise TypeError(f"{name}: dtype {array.dtype} is not supported; pass float32, float64 or integers")
     return array if array.dtype.isnative else contiguous(array, native, name)
+
+
+def on_device(array):
+    """Return whether an array is one of CuPy's."""
+    return not isinstance(array, np.ndarray | np.generic) and array_api_compat.is_cupy_array(array)
+
+
+def on_host(value):
+    """Return a CuPy array as one of NumPy's; anything else as it is."""
+    return value.get() if on_device(value) else value
+
+
+def alongside(name, array, other):
+    """Return array where it lies on the same device as other; a number goes there. Raises TypeError that names the argument."""
+    if on_device(array) == on_device(other):
+        if on_device(array) and array.device != other.device:
+            raise TypeError(f"{name}: lies on GPU {array.device.id}, and the others on GPU {other.device.id}; bring them together")
+        return array
+    if array.ndim:
+        there, here = ("a CuPy array", "NumPy's") if on_device(array) else ("a NumPy array", "CuPy's")
+        raise TypeError(f"{name}: is {there}, and the others are {here}; pass all on one device (nothing is copied silently)")
+    return array_api_compat.array_namespace(other).asarray(array) if on_device(other) else on_host(array)
 
 
 def common_dtype(*arrays):
@@ -47,6 +76,8 @@ def contiguous(array, dtype, name="an array"):
     """
     if type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
         return array
+    if on_device(array):
+        return array_api_compat.array_namespace(array).ascontiguousarray(array, dtype)
     size = array.size * np.dtype(dtype).itemsize
     if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned):
         require_memory(name, size)

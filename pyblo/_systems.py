@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from . import _dispatch
-from ._namespace import FLOATS, as_array, broadcast, common_dtype, contiguous, flat, lead, require_memory
+from ._namespace import FLOATS, alongside, as_array, broadcast, common_dtype, contiguous, flat, lead, on_device, on_host, require_memory
 from .result import SolveInfo
 from .status import Status
 
@@ -39,7 +39,7 @@ class Stack:
 
     def vectors(self, name, value):
         """Return an argument shaped like b, or one for all, as (count, n)."""
-        array = as_array(name, value)
+        array = as_array(name, value, device=True)
         n = self.b.shape[-1]
         if array.ndim < 1 or array.shape[-1] != n:
             raise ValueError(f"{name}: shape {array.shape} does not fit; expected (..., {n})")
@@ -47,9 +47,10 @@ class Stack:
 
     def numbers(self, name, value):
         """Return an argument of the batch's shape, or one for all, as (count,) float64."""
-        return self._spread(name, as_array(name, value), self.batch, np.float64).reshape(-1)
+        return self._spread(name, as_array(name, value, device=True), self.batch, np.float64).reshape(-1)
 
     def _spread(self, name, array, shape, dtype=None):
+        array = alongside(name, array, self.b)
         try:
             wide = np.broadcast_to(array, shape)
         except ValueError:
@@ -78,7 +79,9 @@ class Stack:
         """Return λmax(A) of each system, (count,)."""
         if not np.isfinite(self.A).all():
             raise ValueError("A: contains NaN or infinity")
-        return np.broadcast_to(np.linalg.eigvalsh(self.A).max(-1, initial=0.0).astype(np.float64), self.b.shape[:1])
+        n = self.b.shape[-1]
+        found = np.maximum(np.linalg.eigvalsh(self.A).max(-1), 0) if n else np.zeros_like(self.b, np.float64, shape=self.A.shape[:-2])
+        return np.broadcast_to(found.astype(np.float64), self.b.shape[:1])
 
     def beyond(self, limits, doubtful):
         """Return the first doubtful system whose λmax(A) reaches its limit, and that λmax, or None.
@@ -86,8 +89,9 @@ class Stack:
         The Cholesky factor of limit·I − A tells, where there is one; λmax is computed for the error alone.
         """
         A = self.A[None] if self.A.ndim == 2 else self.A
-        for k in doubtful:
-            own = A[k if len(A) > 1 else 0].astype(np.float64)
+        limits = on_host(limits)
+        for k in on_host(doubtful).tolist():
+            own = on_host(A[k if len(A) > 1 else 0]).astype(np.float64)
             try:
                 np.linalg.cholesky(limits[k] * np.eye(len(own)) - own)
             except np.linalg.LinAlgError:
@@ -160,7 +164,7 @@ def systems(A, b):
         return _sparse(A, as_array("b", b))
     if callable(A) or hasattr(A, "matvec"):
         return _function(A, as_array("b", b))
-    return _stack(as_array("A", A), as_array("b", b))
+    return _stack(as_array("A", A, device=True), as_array("b", b, device=True))
 
 
 def _stack(A, b):
@@ -169,10 +173,12 @@ def _stack(A, b):
     n = A.shape[-1]
     if b.ndim < 1 or b.shape[-1] != n:
         raise ValueError(f"b: shape {b.shape} does not fit A of shape {A.shape}; expected (..., {n})")
+    alongside("b", b, A)
     batch = broadcast(("A", lead(A, 2)), ("b", lead(b, 1)))
-    dtype = common_dtype(A, b)
+    dtype = common_dtype(A.dtype, b.dtype)
     count = math.prod(batch)
-    require_memory("the solution", count * n * dtype.itemsize)
+    if not on_device(A):
+        require_memory("the solution", count * n * dtype.itemsize)
     A = contiguous(flat("A", A, 2, batch), dtype, "A")
     long = "b" if math.prod(lead(b, 1)) == count else "A"  # whose axes make the batch as long as it is
     b = contiguous(np.broadcast_to(b, (*batch, n)), dtype, long).reshape(count, n)
@@ -252,7 +258,7 @@ def solve_info(batch, report):
     """Return the SolveInfo of a report of the core."""
     _, status, iterations, residual, direction, _ = report
     if not batch:
-        one, steps, rest = _STATUS[status[0]], int(iterations[0]), float(residual[0])
+        one, steps, rest = _STATUS[int(status[0])], int(iterations[0]), float(residual[0])
         message = one.explain(f"‖b − Ax‖ = {rest:.3g} after {steps} iterations")
         return SolveInfo(one.success, one, steps, rest, None if direction is None else direction[0], message)
     success = (status == _CONVERGED) | (status == _COMPLETED)
@@ -264,10 +270,10 @@ def solve_info(batch, report):
 def _message(status, iterations, residual, success, batch):
     if not status.size:
         return "No systems."
-    solved = int(np.count_nonzero(success))
+    solved = int(success.sum())
     if solved == status.size:
         return f"{solved} of {solved} systems succeeded."
-    worst = int(np.argmin(success))
+    worst = int(success.argmin())
     place = ", ".join(map(str, np.unravel_index(worst, batch)))
-    one = _STATUS[status[worst]].explain(f"‖b − Ax‖ = {residual[worst]:.3g} after {iterations[worst]} iterations")
+    one = _STATUS[int(status[worst])].explain(f"‖b − Ax‖ = {float(residual[worst]):.3g} after {int(iterations[worst])} iterations")
     return f"{solved} of {status.size} systems succeeded. First failure, {place}: {one}"

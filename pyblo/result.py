@@ -5,6 +5,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from . import _report
+from ._namespace import on_host
 from .status import Status
 
 __all__ = ["BilevelResult", "Equilibrium", "History", "HypergradientResult", "ProjectionResult", "SolveInfo", "succeeded"]
@@ -126,10 +127,10 @@ class SolveInfo(_report.Report):
     def _rows(self):
         return [
             ("systems", _report.axes(np.shape(self.status)) or "1"),
-            ("iterations", _report.number(self.iterations)),
-            ("residual ‖b − Ax‖", _report.number(self.residual)),
+            ("iterations", _report.number(on_host(self.iterations))),
+            ("residual ‖b − Ax‖", _report.number(on_host(self.residual))),
             ("negative curvature", None if self.direction is None else "along the vectors in direction"),
-            *_report.ending(self.status, self.message)]
+            *_report.ending(on_host(self.status), self.message)]
 
     def __bool__(self):
         raise TypeError("the truth of a SolveInfo is ambiguous (SciPy's info is 0 on success); use info.success")

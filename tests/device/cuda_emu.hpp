@@ -1,5 +1,5 @@
 // Runs a CUDA kernel on the CPU, unchanged: each CUDA thread is a fibre, a block runs to its end before the next begins, and
-// every synchronisation is a yield. The lanes of a warp must meet at the same synchronisations, else launch throws.
+// every synchronisation is a yield. The threads that synchronise must meet at the same synchronisations, else launch throws.
 //
 // What a lane wrote is seen by those that run after it even without a sync: run a kernel in both orders of lanes and compare.
 // Grids and blocks have one dimension; only the intrinsics at the end are there.
@@ -13,6 +13,8 @@
 #include <vector>
 
 #define __global__
+#define __shared__
+#define __launch_bounds__(...)
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
@@ -27,7 +29,8 @@ struct Fibre {
   std::unique_ptr<char[]> stack;
   bool done = false;
   long met = 0;             // synchronisations so far
-  int kind = 0;             // of the last one: 0 for a sync, d for a shuffle by d
+  int kind = 0;             // of the last one: -1 for a block's, 0 for a warp's, d for a shuffle by d
+  unsigned mask = 0;        // and who of the warp takes part
   unsigned char slot[2][8]; // what shuffles publish, in turn
 };
 
@@ -38,10 +41,11 @@ inline unsigned current;
 inline dim3 grid_size, block_size, block_number;
 inline std::function<void()> body;
 
-inline void yield(int kind) {
+inline void yield(int kind, unsigned mask) {
   Fibre& f = fibres[current];
   ++f.met;
   f.kind = kind;
+  f.mask = mask;
   swapcontext(&f.context, &scheduler);
 }
 
@@ -62,11 +66,18 @@ inline void start_block(unsigned threads) {
   }
 }
 
-inline void check_warps() {
+inline bool together(const Fibre& f, const Fibre& g) {
+  return f.done == g.done && f.met == g.met && f.kind == g.kind && f.mask == g.mask;
+}
+
+inline void check_teams() {
   for (unsigned t = 0; t < fibres.size(); ++t) {
-    const Fibre &f = fibres[t], &first = fibres[t / warp * warp];
-    if (f.done != first.done || f.met != first.met || f.kind != first.kind)
-      throw std::runtime_error("the lanes of a warp wait at different synchronisations");
+    const Fibre& f = fibres[t];
+    bool fair = f.met == 0 || f.kind < 0 || f.mask >> t % warp & 1;
+    for (unsigned lane = 0; lane < warp; ++lane)
+      if (f.mask >> lane & 1) fair = fair && together(f, fibres[t / warp * warp + lane]);
+    if (f.kind < 0) fair = fair && together(f, fibres[0]);
+    if (!fair) throw std::runtime_error("the threads of a team wait at different synchronisations");
   }
 }
 
@@ -79,7 +90,7 @@ template <class Kernel> long launch(unsigned grid, unsigned threads, Order order
   for (unsigned b = 0; b < grid; ++b) {
     block_number = {b, 0, 0};
     start_block(threads);
-    for (bool live = true; live; check_warps()) {
+    for (bool live = true; live; check_teams()) {
       live = false;
       for (unsigned k = 0; k < threads; ++k) {
         current = order == Order::ascending ? k : threads - 1 - k;
@@ -100,12 +111,13 @@ template <class Kernel> long launch(unsigned grid, unsigned threads, Order order
 #define blockIdx emu::block_number
 #define threadIdx (dim3{emu::current, 0, 0})
 
-inline void __syncwarp(unsigned = ~0u) { emu::yield(0); }
+inline void __syncwarp(unsigned mask) { emu::yield(0, mask); }
+inline void __syncthreads() { emu::yield(-1, 0); }
 
-template <class T> T __shfl_xor_sync(unsigned, T value, int distance) {
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int distance) {
   const long turn = emu::fibres[emu::current].met % 2;  // two slots in turn: who is ahead does not overwrite what is still read
   std::memcpy(emu::fibres[emu::current].slot[turn], &value, sizeof value);
-  emu::yield(distance);
+  emu::yield(distance, mask);
   std::memcpy(&value, emu::fibres[emu::current ^ unsigned(distance)].slot[turn], sizeof value);
   return value;
 }
