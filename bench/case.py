@@ -29,6 +29,7 @@ def relative_error(result, reference):
     """Return the worst ‖x − reference‖ / ‖reference‖ over the leading axes, of as many rows as both have."""
     if reference is None:
         return None
+    result = next((getattr(result, home)() for home in ("get", "cpu") if hasattr(result, home)), result)  # from a GPU
     x, exact = np.asarray(result, np.longdouble), np.asarray(reference, np.longdouble)
     if x.ndim == exact.ndim + 1:  # several vectors, of which the reference has the first
         x = x[..., 0]

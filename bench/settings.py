@@ -1,7 +1,7 @@
 """Threads and devices, fixed before NumPy, JAX or pyblo are imported. Standard library only."""
 import os
 
-__all__ = ["fix_threads", "threads"]
+__all__ = ["fix_threads", "on_gpu", "threads", "use_gpu"]
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "PYBLO_NUM_THREADS")
 
@@ -30,3 +30,14 @@ def fix_threads(count):
 def threads():
     """Return the number of threads that fix_threads chose."""
     return int(os.environ.get("PYBLO_NUM_THREADS", "1"))
+
+
+def use_gpu():
+    """Let JAX and PyTorch work on the GPU, with products in full precision."""
+    os.environ |= {"PYBLO_BENCH_DEVICE": "cuda", "JAX_PLATFORMS": "cuda", "JAX_ENABLE_X64": "1",
+                   "JAX_DEFAULT_MATMUL_PRECISION": "highest", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+
+
+def on_gpu():
+    """Return whether use_gpu was called."""
+    return os.environ.get("PYBLO_BENCH_DEVICE") == "cuda"

@@ -12,13 +12,12 @@ from .status import Status
 INCLUDE = Path(__file__).parent / "include"
 SCALARS = {4: "float", 8: "double"}
 THREADS = 64  # of a block, where the matrix lies in registers
-REGISTERS = {size: ((8, "InRegisters<8, 4>", 4), (16, "InRegisters<16, 8>", 8), (32, "InRegisters<32, 16>", 16), last)
-             for size, last in ((4, (64, "InRegisters<64, 32>", 32)), (8, (64, "InRegisters<64, 64>", 64)))}
-"""By bytes of a scalar: the most columns, the form of matrix.hpp, and how many threads share a system."""
+REGISTERS = ((8, "InRegisters<8, 4>", 4), (16, "InRegisters<16, 8>", 8), (32, "InRegisters<32, 16>", 16), (64, "InRegisters<64, 64>", 64))
+"""The most columns, the form of matrix.hpp, and how many threads share a system."""
 MEMORY = ("InShared", "InGlobal")
-POINTERS = ("a", "b", "x"), ("memory",), ("status", "steps", "residual", "asymmetry")
-BATCH = np.dtype([*((name, "u8") for name in POINTERS[0]), ("count", "i8"), ("n", "i8"), ("stride", "i8"), ("max_asymmetry", "f8"),
-                  ("memory", "u8"), ("bytes", "i8"), *((name, "u8") for name in POINTERS[2])])  # Batch of batch.cu
+BATCH = np.dtype([("a", "u8"), ("b", "u8"), ("x", "u8"), ("count", "i8"), ("n", "i8"), ("stride", "i8"), ("max_asymmetry", "f8"),
+                  ("memory", "u8"), ("bytes", "i8"), ("status", "u8"), ("steps", "u8"), ("residual", "u8"), ("asymmetry", "u8")])
+"""Batch of batch.cu."""
 STOP = np.dtype([("rtol", "f8"), ("atol", "f8"), ("max_steps", "i8")])
 
 
@@ -36,49 +35,47 @@ class Form:
 
 def cg(A, b, x0, rtol, atol, max_steps, max_asymmetry):
     """As _dispatch.cg, for CuPy arrays."""
-    stop = np.array((rtol, atol, min(max_steps, np.iinfo(np.int64).max)), STOP)[()]
-    evidence = cupy.empty_like(b)
-    report = _run("batch_cg", A, b, x0, max_asymmetry, np.bool_(x0 is None), stop, evidence)
-    found = (report[1] == int(Status.INDEFINITE))[:, None]
-    return *report[:4], cupy.where(found, evidence, 0) if found.any() else None, report[4]
+    with b.device:
+        evidence = cupy.empty_like(b)
+        stop = np.array((rtol, atol, max_steps), STOP)[()]
+        *report, worst = _run("batch_cg", A, b, x0, max_asymmetry, np.bool_(x0 is None), stop, evidence)
+        found = (report[1] == int(Status.INDEFINITE))[:, None]
+        return *report, cupy.where(found, evidence, 0) if found.any() else None, worst
 
 
 def neumann(A, b, terms, step, limit, max_asymmetry):
     """As _dispatch.neumann, for CuPy arrays."""
-    *report, worst = _run("batch_neumann", A, b, None, max_asymmetry, step, np.int64(terms), np.float64(limit))
-    return *report, None, worst
+    with b.device:
+        *report, worst = _run("batch_neumann", A, b, None, max_asymmetry, step, np.int64(terms), np.float64(limit))
+        return *report, None, worst
 
 
 def gradient_descent(A, b, x0, step, momentum, nesterov, steps, tol, limit, max_asymmetry):
     """As _dispatch.gradient_descent, for CuPy arrays."""
-    start = cupy.zeros_like(b) if x0 is None else x0
-    rule = step, np.float64(momentum), np.bool_(nesterov), np.int64(steps), np.float64(tol), np.float64(limit)
-    *report, worst = _run("batch_descend", A, b, start, max_asymmetry, *rule)
-    return *report, None, worst
+    with b.device:
+        start = cupy.zeros_like(b) if x0 is None else x0
+        rule = step, np.float64(momentum), np.bool_(nesterov), np.int64(steps), np.float64(tol), np.float64(limit)
+        *report, worst = _run("batch_descend", A, b, start, max_asymmetry, *rule)
+        return *report, None, worst
 
 
 def _run(name, A, b, x0, max_asymmetry, *arguments):
     """Launch a kernel; return x, status, steps, residual, and the largest asymmetry of those that were refused, else 0."""
     count, n = b.shape
-    with b.device:
-        x = cupy.empty_like(b) if x0 is None else x0.copy()
-        answers = [cupy.empty(count, dtype) for dtype in (np.int32, np.int64, np.float64, np.float64)]
-        if count == 0:
-            return x, *answers[:3], 0.0
-        form = _form(name, b.device.id, n, b.itemsize)
-        blocks, memory = -(-count // form.systems), None
-        if not form.shared:
-            blocks = min(blocks, _room(form.bytes))
-            memory = cupy.empty(blocks * form.bytes, np.uint8)
-        arrays = dict(zip((*POINTERS[0], *POINTERS[2]), (A, b, x, *answers), strict=True))
-        batch = np.zeros((), BATCH)
-        for field, array in arrays.items():
-            batch[field] = array.data.ptr
-        batch["count"], batch["n"], batch["stride"], batch["bytes"] = count, n, n * n if A.ndim == 3 else 0, form.bytes
-        batch["max_asymmetry"], batch["memory"] = max_asymmetry, memory.data.ptr if memory is not None else 0
-        form.kernel((blocks,), (form.threads,), (batch[()], *arguments), shared_mem=form.bytes * form.systems if form.shared else 0)
-        asymmetry = answers[3]
-        return x, *answers[:3], float(cupy.where(asymmetry > max_asymmetry, asymmetry, 0).max())
+    x = cupy.empty_like(b) if x0 is None else x0.copy()
+    status, steps, residual, asymmetry = (cupy.empty(count, dtype) for dtype in (np.int32, np.int64, np.float64, np.float64))
+    if count == 0:
+        return x, status, steps, residual, 0.0
+    form = _form(name, b.device.id, n, b.itemsize)
+    blocks = -(-count // form.systems)
+    if not form.shared:
+        blocks = min(blocks, _room(form.bytes))
+    memory = cupy.empty(0 if form.shared else blocks * form.bytes, np.uint8)
+    inputs, outputs = ([array.data.ptr for array in arrays] for arrays in ((A, b, x), (status, steps, residual, asymmetry)))
+    stride = n * n if A.ndim == 3 else 0
+    batch = np.array((*inputs, count, n, stride, max_asymmetry, memory.data.ptr, form.bytes, *outputs), BATCH)[()]
+    form.kernel((blocks,), (form.threads,), (batch, *arguments), shared_mem=form.bytes * form.systems if form.shared else 0)
+    return x, status, steps, residual, float(cupy.where(asymmetry > max_asymmetry, asymmetry, 0).max())
 
 
 def _room(size):
@@ -90,7 +87,7 @@ def _room(size):
 @functools.cache
 def _form(name, device, n, itemsize):
     """Return the Form for matrices of that size: in registers up to 64 columns, in shared memory while they fit, else in global memory."""
-    for columns, form, width in REGISTERS[itemsize]:
+    for columns, form, width in REGISTERS:
         if n <= columns:
             return _loaded(name, form, n, itemsize, THREADS, THREADS // width, True)
     in_shared, in_global = MEMORY

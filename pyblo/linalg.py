@@ -1,4 +1,4 @@
-"""Linear algebra of the C++ core with a NumPy face: leading axes are the batch, as in numpy.linalg."""
+"""Linear algebra of the C++ core with a NumPy and CuPy face: leading axes are the batch, as in numpy.linalg."""
 import numpy as np
 
 from ._gram import gram_hvp
@@ -19,7 +19,8 @@ def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
     ----------
     A : array_like, shape (..., n, n), or SciPy sparse array, LinearOperator or callable, shape (n, n)
         Symmetric matrices, or one symmetric operator for all right-hand sides; a callable returns A x for a vector x. Of dense
-        matrices the lower triangle is used, once A is found to be symmetric to rounding.
+        matrices the lower triangle is used, once A is found to be symmetric to rounding. CuPy arrays, then all arguments,
+        are solved on their GPU, with the bits of the CPU but for float32 runs that meet subnormal numbers.
     b : array_like, shape (..., n)
         Right-hand sides; batch axes broadcast against those of A.
     x0 : array_like, shape (..., n), optional
@@ -32,7 +33,7 @@ def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
     Returns
     -------
     x : ndarray, shape (..., n)
-        float32 where A and b are, else float64.
+        float32 where A and b are, else float64; a CuPy array where they are.
     info : SolveInfo
         success, status, iterations, residual, direction, message.
 

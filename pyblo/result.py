@@ -97,7 +97,7 @@ class HypergradientResult(_report.Chart):
 
 @dataclass(frozen=True)
 class SolveInfo(_report.Report):
-    """How each linear system of a batch ended; arrays of the batch's shape, plain values for one system.
+    """How each linear system of a batch ended; arrays of the batch's shape, of CuPy where the systems were; plain values for one system.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""PyTorch where it is installed: eager, on the CPU, with its own batched products."""
+"""PyTorch where it is installed: eager, with its own batched products; batches also on a GPU."""
 import warnings
 
 import settings
@@ -6,6 +6,21 @@ import torch
 from measure import Entry
 
 torch.set_num_threads(settings.threads())
+
+
+def placed(array):
+    """The array where the work is."""
+    return torch.from_numpy(array).to("cuda" if settings.on_gpu() else "cpu")
+
+
+def waiting(run):
+    """A run that ends when the result is there."""
+    def waited():
+        result = run()
+        torch.cuda.synchronize()
+        return result
+
+    return waited if settings.on_gpu() else run
 
 
 def product(A, x):
@@ -17,7 +32,7 @@ def dot(x, y):
 
 
 def batched_cg(A, b, steps):
-    A, b = torch.from_numpy(A), torch.from_numpy(b)
+    A, b = placed(A), placed(b)
 
     @torch.inference_mode()
     def run():
@@ -31,11 +46,11 @@ def batched_cg(A, b, steps):
             p = torch.addcmul(r, rr / previous, p)
         return x
 
-    return [Entry(run)]
+    return [Entry(waiting(run))]
 
 
 def neumann(A, b, terms, step):
-    A, b, alpha = torch.from_numpy(A), torch.from_numpy(b), torch.from_numpy(step[:, None].astype(b.dtype))
+    A, b, alpha = placed(A), placed(b), placed(step[:, None].astype(b.dtype))
 
     @torch.inference_mode()
     def run():
@@ -45,7 +60,7 @@ def neumann(A, b, terms, step):
             x += first - alpha * product(A, x)
         return x
 
-    return [Entry(run)]
+    return [Entry(waiting(run))]
 
 
 def gram(Phi, v):

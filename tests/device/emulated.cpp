@@ -83,7 +83,6 @@ template <class R, class Algorithm> void check(const Algorithm& algorithm, const
   if (n <= 16) check_form<InRegisters<16, 8>>(64, algorithm, cases, alone, tally);
   if (n <= 32) check_form<InRegisters<32, 16>>(64, algorithm, cases, alone, tally);
   if (n == 1 || (n > 32 && n <= 64)) check_form<InRegisters<64, 64>>(64, algorithm, cases, alone, tally);
-  if (n == 2 || (n > 32 && n <= 64)) check_form<InRegisters<64, 32>>(64, algorithm, cases, alone, tally);
   if (n == 7 || n > 64) check_form<InShared>(unsigned((n + 31) / 32 * 32), algorithm, cases, alone, tally);
   if (n == 17 || n > 64) check_form<InGlobal>(32, algorithm, cases, alone, tally);
 }

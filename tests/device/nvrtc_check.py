@@ -21,8 +21,8 @@ OPTIONS = ("-std=c++20", "--device-as-default-execution-space", "-ftz=true", "-f
 def kernels(source):
     """The name expressions of all kernels, in both precisions and all forms."""
     names = re.findall(r"__global__\s+void\s+(?:__launch_bounds__\(.*\)\s+)?(\w+)\(", source)
-    forms = [(SCALARS[size], form) for size in SCALARS for form in (*(one[1] for one in REGISTERS[size]), *MEMORY)]
-    return [f"pyblo::{name}<{scalar}, pyblo::{form}>" for name, (scalar, form) in product(names, forms)]
+    forms = [form for _, form, _ in REGISTERS] + [*MEMORY]
+    return [f"pyblo::{name}<{scalar}, pyblo::{form}>" for name, scalar, form in product(names, SCALARS.values(), forms)]
 
 
 def compiled(path, architecture):

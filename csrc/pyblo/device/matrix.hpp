@@ -170,7 +170,7 @@ template <> struct InRegisters<64, 64> {
   template <class T> using Matrix = Rows<T, 64, 64>;
   static constexpr bool shared = true;
   static constexpr int threads = 64;
-  static constexpr int blocks(int) { return 6; }
+  static constexpr int blocks(int scalar_bytes) { return scalar_bytes == 8 ? 8 : 10; }
 };
 struct InShared {
   using Team = Block<>;
