@@ -120,7 +120,7 @@ cuda-check: $(VENV)/.gpu dev ## every CUDA kernel compiles for every architectur
 	$(PY) -P tests/device/nvrtc_check.py
 
 gpu: $(VENV)/.gpu $(VENV)/.test $(VENV)/.bench dev ## on a CUDA device: its tests, the bits of 100,000 solves, its benchmarks
-	$(PY) -m pytest -q tests/test_device.py tests/test_device_arrays.py
+	$(PY) -P -m pytest -q tests/test_device.py tests/test_device_arrays.py
 	$(PY) -P tests/device/gpu_agreement.py
 	$(PY) -P bench gpu
 

@@ -1,6 +1,7 @@
 """pyblo on a GPU beside what else solves batches there, with the limits of the device measured in the same run: `python -P bench gpu`.
 
-The arrays lie on the device beforehand, compilation is not counted, and a run ends when its result is there.
+The arrays lie on the device beforehand, compilation is not counted, and a run ends when its result is there. The bandwidth is that of a
+copy, which reads and writes. JAX competes where it has its CUDA plug-in (`pip install 'jax[cuda13]'`), PyTorch where it is installed.
 """
 import datetime
 import json

@@ -102,9 +102,10 @@ def _loaded(name, form, n, itemsize, threads, systems, shared):
     sizes((1,), (1,), (np.int64(n), found))
     size = int(found[0 if name == "batch_cg" else 1])
     if shared:
-        if size * systems > cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]:
+        room = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
+        if size * systems > room:
             return None
-        kernel.max_dynamic_shared_size_bytes = max(size * systems, kernel.max_dynamic_shared_size_bytes)
+        kernel.max_dynamic_shared_size_bytes = room  # a permission, the same for every n
     return Form(kernel, threads, systems, size, shared)
 
 

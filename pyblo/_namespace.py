@@ -21,7 +21,7 @@ def as_array(name, value, device=False):
         raise TypeError(f"{name}: a masked array has no single meaning here; pass {name}.filled(...) or drop the masked entries")
     if not isinstance(value, np.ndarray | np.generic) and array_api_compat.is_array_api_obj(value):
         if device and array_api_compat.is_cupy_array(value):
-            return _real(name, value)
+            return _real(name, _here(name, value))
         kind = type(value)
         raise TypeError(f"{name}: got {kind.__module__}.{kind.__name__}; pass a NumPy array (nothing is copied from a device silently)")
     try:
@@ -29,6 +29,14 @@ def as_array(name, value, device=False):
     except ValueError as error:
         raise TypeError(f"{name}: not an array: {error}") from None
     return _real(name, array)
+
+
+def _here(name, array):
+    from cupy.cuda import Device
+
+    if array.device != Device():
+        raise TypeError(f"{name}: lies on GPU {array.device.id}, and GPU {Device().id} is the current one; use `with array.device:`")
+    return array
 
 
 def _real(name, array):
@@ -53,13 +61,11 @@ def on_host(value):
 
 
 def alongside(name, array, other):
-    """Return array where it lies on the same device as other; a number goes there. Raises TypeError that names the argument."""
+    """Return array where it lies beside other, on the current GPU or the host; a number goes there. Raises TypeError that names it."""
     if on_device(array) == on_device(other):
-        if on_device(array) and array.device != other.device:
-            raise TypeError(f"{name}: lies on GPU {array.device.id}, and the others on GPU {other.device.id}; bring them together")
         return array
     if array.ndim:
-        there, here = ("a CuPy array", "NumPy's") if on_device(array) else ("a NumPy array", "CuPy's")
+        there, here = ("a CuPy array", "NumPy's") if on_device(array) else ("no CuPy array", "CuPy's")
         raise TypeError(f"{name}: is {there}, and the others are {here}; pass all on one device (nothing is copied silently)")
     return array_api_compat.array_namespace(other).asarray(array) if on_device(other) else on_host(array)
 

@@ -10,6 +10,7 @@ from .status import Status
 
 __all__ = ["Operator", "Stack", "solve_info", "systems"]
 
+_CHUNK = 1024  # matrices that are looked at together
 _ROUNDING = {dtype.itemsize: 100 * float(np.finfo(dtype).eps) for dtype in FLOATS}
 
 
@@ -79,8 +80,7 @@ class Stack:
         """Return λmax(A) of each system, (count,)."""
         if not np.isfinite(self.A).all():
             raise ValueError("A: contains NaN or infinity")
-        n = self.b.shape[-1]
-        found = np.maximum(np.linalg.eigvalsh(self.A).max(-1), 0) if n else np.zeros_like(self.b, np.float64, shape=self.A.shape[:-2])
+        found = np.maximum(np.linalg.eigvalsh(self.A).max(-1), 0) if self.b.shape[-1] else self.b.sum(-1)  # no columns: zeros
         return np.broadcast_to(found.astype(np.float64), self.b.shape[:1])
 
     def beyond(self, limits, doubtful):
@@ -89,16 +89,24 @@ class Stack:
         The Cholesky factor of limit·I − A tells, where there is one; λmax is computed for the error alone.
         """
         A = self.A[None] if self.A.ndim == 2 else self.A
-        limits = on_host(limits)
-        for k in on_host(doubtful).tolist():
-            own = on_host(A[k if len(A) > 1 else 0]).astype(np.float64)
-            try:
-                np.linalg.cholesky(limits[k] * np.eye(len(own)) - own)
-            except np.linalg.LinAlgError:
-                largest = float(np.linalg.eigvalsh(own).max(initial=0.0)) if np.isfinite(own).all() else 0.0
-                if largest >= limits[k]:
-                    return k, largest
+        limits, doubtful = on_host(limits), on_host(doubtful)
+        for first in range(0, len(doubtful), _CHUNK):
+            some = doubtful[first : first + _CHUNK]
+            for k, own in zip(some.tolist(), _each(A, some), strict=True):
+                try:
+                    np.linalg.cholesky(limits[k] * np.eye(len(own)) - own)
+                except np.linalg.LinAlgError:
+                    largest = float(np.linalg.eigvalsh(own).max(initial=0.0)) if np.isfinite(own).all() else 0.0
+                    if largest >= limits[k]:
+                        return k, largest
         return None
+
+
+def _each(A, which):
+    """Return the chosen matrices of a stack, or the one that it has for each, on the host in float64."""
+    if len(A) == 1:
+        return np.broadcast_to(on_host(A[0]).astype(np.float64), (len(which), *A.shape[1:]))
+    return on_host(A[which]).astype(np.float64)
 
 
 class Operator:

@@ -19,8 +19,9 @@ def cg(A, b, x0=None, *, rtol=None, atol=0.0, maxiter=None):
     ----------
     A : array_like, shape (..., n, n), or SciPy sparse array, LinearOperator or callable, shape (n, n)
         Symmetric matrices, or one symmetric operator for all right-hand sides; a callable returns A x for a vector x. Of dense
-        matrices the lower triangle is used, once A is found to be symmetric to rounding. CuPy arrays, then all arguments,
-        are solved on their GPU, with the bits of the CPU but for float32 runs that meet subnormal numbers.
+        matrices the lower triangle is used, once A is found to be symmetric to rounding. Where A is a CuPy array, on the
+        current GPU, so must be b and x0, and a step that is an array; the systems are solved there, with the bits of a CPU that has
+        fma for the same step. Float32 runs that meet subnormal numbers differ, and so may a step of None, whose λmax is cuSOLVER's.
     b : array_like, shape (..., n)
         Right-hand sides; batch axes broadcast against those of A.
     x0 : array_like, shape (..., n), optional

@@ -20,7 +20,7 @@ def succeeded(status):
     >>> succeeded([1, 2, 3])
     array([ True,  True, False])
     """
-    return status.success if isinstance(status, Status) else SUCCESS[np.asarray(status)]
+    return status.success if isinstance(status, Status) else SUCCESS[np.asarray(on_host(status))]
 
 
 SUCCESS = np.array([status.success for status in Status])  # by code

@@ -100,15 +100,16 @@ def test_the_empty_and_the_smallest(cp):
     x, info = linalg.cg(cp.empty((2, 0, 0)), cp.empty((2, 0)))
     assert x.shape == (2, 0) and info.success.all()
     assert linalg.neumann(cp.empty((0, 3, 3)), cp.empty((0, 3)), terms=3).shape == (0, 3)
+    assert linalg.neumann(cp.empty((0, 0)), cp.empty((3, 0)), terms=2).shape == (3, 0)
 
 
 def test_mixed_homes_are_refused_by_name(cp):
     A, b = spd(4)
-    with pytest.raises(TypeError, match="b: is a NumPy array, and the others are CuPy's"):
+    with pytest.raises(TypeError, match="b: is no CuPy array, and the others are CuPy's"):
         linalg.cg(cp.asarray(A), b)
     with pytest.raises(TypeError, match="b: is a CuPy array, and the others are NumPy's"):
         linalg.cg(A, cp.asarray(b))
-    with pytest.raises(TypeError, match="x0: is a NumPy array"):
+    with pytest.raises(TypeError, match="x0: is no CuPy array"):
         linalg.cg(cp.asarray(A), cp.asarray(b), b)
     with pytest.raises(TypeError, match="x0: is a CuPy array"):
         linalg.cg(A, b, cp.asarray(b))
@@ -172,7 +173,7 @@ def test_steps(cp):
         linalg.neumann(At, bt, terms=9, step=-1.0)
     with pytest.raises(ValueError, match="b: contains NaN"):
         linalg.neumann(At, bt * cp.nan, terms=9)
-    with pytest.raises(TypeError, match="step: is a NumPy array"):
+    with pytest.raises(TypeError, match="step: is no CuPy array"):
         linalg.neumann(At, bt, terms=9, step=steps)
 
 

@@ -199,8 +199,8 @@ template <class R, int N> inline Pack<R, N> fused(Pack<R, N> a, Pack<R, N> b, Pa
     if constexpr (P::bytes == 64 && sizeof(R) == 4) return P(_mm512_fmadd_ps(a.v, b.v, c.v));
 #endif
 #if defined(__aarch64__)
-    if constexpr (P::bytes == 16 && sizeof(R) == 8) return P(vfmaq_f64(c.v, a.v, b.v));
-    if constexpr (P::bytes == 16 && sizeof(R) == 4) return P(vfmaq_f32(c.v, a.v, b.v));
+    if constexpr (P::bytes == 16 && sizeof(R) == 8) return P(typename P::V(vfmaq_f64(c.v, a.v, b.v)));
+    if constexpr (P::bytes == 16 && sizeof(R) == 4) return P(typename P::V(vfmaq_f32(c.v, a.v, b.v)));
 #endif
     for (int i = 0; i < N; ++i) c.v[i] = fused(R(a.v[i]), R(b.v[i]), R(c.v[i]));
     return c;

@@ -1,5 +1,5 @@
 // A Team is the workers that share one problem: each(n, f), sum(n, f), sync(). Solo is one core with one problem, or with
-// one pack of problems; device/ adds the warp.
+// one pack of problems; device/ adds parts of a warp and blocks of threads.
 //
 // The shape of a sum depends on n alone: term i goes to partial sum i mod 32, and a halving tree adds the partial sums.
 // It is the shape of a warp's butterfly, so a core, a lane of a pack and a warp get the same bits.

@@ -27,16 +27,16 @@ template <class T, class Form> struct Place {
 };
 
 template <class T, class Form> index cg_bytes(index n) {
-  return bytes_of([=](Scratch& s) { Place<T, Form>(s, n), CgScratch<T>(s, n, false), s.lend<T>(3 * n); });
+  return bytes_of([=](Scratch& s) { Place<T, Form>(s, n), s.lend<T>(3 * n), CgScratch<T>(s, n, false); });
 }
 template <class T, class Form> index descend_bytes(index n) {
-  return bytes_of([=](Scratch& s) { Place<T, Form>(s, n), DescendScratch<T>(s, n), s.lend<T>(3 * n); });
+  return bytes_of([=](Scratch& s) { Place<T, Form>(s, n), s.lend<T>(3 * n), DescendScratch<T>(s, n); });
 }
 
 // solve(k, team, matrix, place, scratch) gives the report of problem k, for the problems of this team
 template <class Form, class T, class Solve> void each_problem(const Batch<T>& batch, bool starts, Solve solve) {
   using Team = typename Form::Team;
-  extern __shared__ char shared_memory[];
+  alignas(64) extern __shared__ char shared_memory[];
   const Team team;
   const index n = batch.n, mine = blockIdx.x * Team::per_block() + Team::in_block();
   char* const memory = Form::shared ? shared_memory + Team::in_block() * batch.bytes : batch.memory + mine * batch.bytes;
