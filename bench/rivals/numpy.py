@@ -63,17 +63,18 @@ def batched_cg_to(A, b, rtol, maxiter):
     return and_single([Entry(lambda f=f: cg_to(f, A, b, rtol, maxiter), name) for name, f in products().items()], A.shape[-1])
 
 
+def neumann_terms(multiply, A, b, terms, alpha):
+    first = alpha * b
+    x = first.copy()
+    for _ in range(terms - 1):
+        x += first - alpha * multiply(A, x)
+    return x
+
+
 def neumann(A, b, terms, step):
     alpha = step[:, None].astype(b.dtype)
-
-    def run(multiply):
-        first = alpha * b
-        x = first.copy()
-        for _ in range(terms - 1):
-            x += first - alpha * multiply(A, x)
-        return x
-
-    return and_single([Entry(lambda f=f: run(f), name) for name, f in products().items()], A.shape[-1])
+    entries = [Entry(lambda f=f: neumann_terms(f, A, b, terms, alpha), name) for name, f in products().items()]
+    return and_single(entries, A.shape[-1])
 
 
 def gram(Phi, v):

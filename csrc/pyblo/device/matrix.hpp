@@ -159,7 +159,7 @@ template <int N, int Width> struct InRegisters {
   template <class T> using Matrix = Rows<T, N, Width>;
   static constexpr bool shared = true;
   static constexpr int threads = 64;
-  // of 65,536 registers: the rows and 40 more for each thread, 80 at the least
+  // of 65,536 registers: the rows and 56 more for each thread, 80 at the least
   static constexpr int blocks(int scalar_bytes) {
     const int rows = N * (N / Width) * scalar_bytes / 4;
     return 65536 / threads / (rows > 40 ? rows + 56 : 80);
@@ -172,19 +172,14 @@ template <> struct InRegisters<64, 64> {
   static constexpr int threads = 64;
   static constexpr int blocks(int scalar_bytes) { return scalar_bytes == 8 ? 8 : 10; }
 };
-struct InShared {
+template <bool Shared> struct InMemory {
   using Team = Block<>;
   template <class T> using Matrix = Square<T>;
-  static constexpr bool shared = true;
+  static constexpr bool shared = Shared;
   static constexpr int threads = 256;
-  static constexpr int blocks(int) { return 1; }
+  static constexpr int blocks(int) { return Shared ? 1 : 2; }
 };
-struct InGlobal {
-  using Team = Block<>;
-  template <class T> using Matrix = Square<T>;
-  static constexpr bool shared = false;
-  static constexpr int threads = 256;
-  static constexpr int blocks(int) { return 2; }
-};
+using InShared = InMemory<true>;
+using InGlobal = InMemory<false>;
 
 }  // namespace pyblo
